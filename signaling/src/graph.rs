@@ -1,0 +1,63 @@
+//! Who receives what: the one function that decides every packet.
+
+use crate::{Hearing, HearingState, Participant, Presence, Role, TrackRef, TrackSource};
+use otyrys_storage::ids::ParticipantId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where a track may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sink {
+    /// To a person.
+    Participant(ParticipantId),
+    /// Into the record.
+    Recorder,
+    /// Into the draft protocol. The recogniser reads the record, so this edge exists only beside
+    /// one to the [`Sink::Recorder`].
+    Recogniser,
+}
+
+/// Every track with the sinks that it reaches. A track that is absent reaches nobody.
+pub type Graph = BTreeMap<TrackRef, BTreeSet<Sink>>;
+
+/// The forwarding graph of a hearing.
+///
+/// The media server, the recorder and the recogniser connect a track to a sink if and only if the
+/// edge is here. A rule about who may see or hear whom is written in this function and nowhere
+/// else.
+#[must_use]
+pub fn who_receives_what(hearing: &Hearing) -> Graph {
+    let carried = matches!(hearing.state(), HearingState::Lobby | HearingState::InSession);
+    if !carried {
+        return Graph::new();
+    }
+    let recorded = hearing.state() == HearingState::InSession && hearing.on_record();
+    let present: Vec<&Participant> =
+        hearing.participants().iter().filter(|p| p.presence() == Presence::Admitted).collect();
+
+    let mut graph = Graph::new();
+    for sender in present.iter().filter(|p| p.person.role.publishes()) {
+        for source in [TrackSource::Microphone, TrackSource::Camera, TrackSource::Screen] {
+            if sender.muted && source == TrackSource::Microphone {
+                continue;
+            }
+            let mut sinks: BTreeSet<Sink> = present
+                .iter()
+                .filter(|p| p.person.id != sender.person.id && receives_content(p.person.role))
+                .map(|p| Sink::Participant(p.person.id))
+                .collect();
+            if recorded {
+                sinks.insert(Sink::Recorder);
+                if source == TrackSource::Microphone {
+                    sinks.insert(Sink::Recogniser);
+                }
+            }
+            graph.insert(TrackRef { participant: sender.person.id, source }, sinks);
+        }
+    }
+    graph
+}
+
+/// Court IT sees the state of a hearing, never its content.
+fn receives_content(role: Role) -> bool {
+    role != Role::TechnicalOfficer
+}

@@ -1,0 +1,66 @@
+//! The hearing as one person may see it.
+
+use crate::{
+    Hearing, Participant, Presence,
+    wire::{HearingView, ParticipantView},
+};
+use jiff::Timestamp;
+use otyrys_storage::ids::ParticipantId;
+use std::collections::BTreeSet;
+
+/// What `viewer` may see of the hearing at `now`. `recorded` are the people whose tracks are being
+/// written at this moment.
+///
+/// Someone who has not been admitted sees themselves and nobody else.
+#[must_use]
+pub fn hearing_view(
+    hearing: &Hearing,
+    viewer: ParticipantId,
+    recorded: &BTreeSet<ParticipantId>,
+    now: Timestamp,
+) -> HearingView {
+    let subject = hearing.subject();
+    let viewing = hearing.participant(viewer);
+    let inside = viewing.is_some_and(|p| p.presence() == Presence::Admitted);
+    let conducts = inside && viewing.is_some_and(|p| p.person.role.conducts());
+    HearingView {
+        id: subject.id,
+        case_number: subject.case_number.clone(),
+        case_title: subject.case_title.clone(),
+        court: subject.court.clone(),
+        courtroom: subject.courtroom.clone(),
+        language: subject.language,
+        scheduled_at: subject.scheduled_at.to_string(),
+        state: hearing.state(),
+        on_record: hearing.on_record(),
+        record_ms: u32::try_from(hearing.record_ms(now)).unwrap_or(u32::MAX),
+        record_fault: hearing.record_fault().filter(|_| conducts),
+        stage: hearing.stages().last().map(|(stage, _)| *stage).filter(|_| inside),
+        participants: hearing
+            .participants()
+            .iter()
+            .filter(|p| p.person.id == viewer || (inside && visible(p, conducts)))
+            .map(|p| participant_view(p, conducts && recorded.contains(&p.person.id)))
+            .collect(),
+    }
+}
+
+/// People inside see those inside; who waits, who has not come and who left concerns the bench.
+fn visible(participant: &Participant, conducts: bool) -> bool {
+    conducts || participant.is_admitted()
+}
+
+fn participant_view(participant: &Participant, recorded: bool) -> ParticipantView {
+    ParticipantView {
+        id: participant.person.id,
+        name: participant.person.name.clone(),
+        role: participant.person.role,
+        place: participant.person.place,
+        presence: participant.presence(),
+        microphone: participant.microphone,
+        camera: participant.camera,
+        muted: participant.muted,
+        recorded,
+        rehearsal: participant.rehearsal,
+    }
+}

@@ -1,0 +1,385 @@
+//! The signalling protocol, version 1: JSON text messages over one WebSocket for each person.
+//!
+//! `docs/PROTOCOL.md` explains it to the author of another client. The TypeScript types of
+//! `web/ui/src/wire/` are generated from these.
+//!
+//! Media is negotiated by a single offerer: the client always offers, the server always answers.
+//! The client's offer has one `sendonly` section for each track that it publishes (named in
+//! [`Offer::sources`]) and `recvonly` sections, the *slots*, which the server fills with tracks
+//! as it sees fit and names in [`ServerMessage::Slots`].
+
+use crate::{HearingState, Language, Place, Presence, RecordFault, Role, Stage, TrackRef, TrackSource};
+use otyrys_storage::ids::{HearingId, LineId, ParticipantId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use ts_rs::TS;
+
+/// The version that this server speaks. A client that asks for another is refused with
+/// [`ErrorCode::ProtocolVersion`].
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// What a client sends.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// First message on every connection.
+    Hello {
+        /// Must be [`PROTOCOL_VERSION`].
+        protocol: u32,
+        /// What the person's page is shown in.
+        language: Language,
+    },
+    /// The self-test is over; the person is ready to wait for admission.
+    Ready {
+        /// A microphone delivers sound.
+        microphone: bool,
+        /// A camera delivers a picture.
+        camera: bool,
+    },
+    /// WebRTC offer; answered by [`ServerMessage::Answer`] with the same `id`.
+    Offer(Offer),
+    /// The person muted or unmuted themselves.
+    Sending {
+        /// Sound is being sent.
+        microphone: bool,
+        /// A picture is being sent.
+        camera: bool,
+    },
+    /// An act on the hearing; answered by [`ServerMessage::Result`] with the same `id`.
+    Act {
+        /// Chosen by the client, echoed in the result.
+        id: u32,
+        /// What to do.
+        act: Act,
+    },
+    /// The person leaves on purpose. Closing the socket without it counts as a lost line.
+    Leave,
+}
+
+/// A WebRTC offer.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+pub struct Offer {
+    /// Chosen by the client, echoed in the answer.
+    pub id: u32,
+    /// SDP (RFC 8866) with all candidates of the client or none: the server is ICE-lite's peer.
+    pub sdp: String,
+    /// For each section that the client sends on: its `mid` and what it carries.
+    pub sources: BTreeMap<String, TrackSource>,
+}
+
+/// An act on the hearing, as a person asks for it. Rights are checked by the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "act", rename_all = "snake_case")]
+pub enum Act {
+    /// Lets a waiting person into the hearing.
+    Admit {
+        /// Who.
+        #[ts(type = "string")]
+        participant: ParticipantId,
+    },
+    /// Sends an admitted person back to the waiting room.
+    SendBack {
+        /// Who.
+        #[ts(type = "string")]
+        participant: ParticipantId,
+    },
+    /// Silences a person at the server until they are unmuted by the bench.
+    Mute {
+        /// Who.
+        #[ts(type = "string")]
+        participant: ParticipantId,
+        /// `true` to silence, `false` to let them be heard again.
+        muted: bool,
+    },
+    /// Opens the session.
+    Start,
+    /// Goes on or off the record.
+    Record {
+        /// `true` for on.
+        on: bool,
+    },
+    /// Adjourns for a while, or resumes.
+    Recess {
+        /// `true` to adjourn.
+        on: bool,
+    },
+    /// Marks a stage of the hearing at this moment of the record.
+    Mark {
+        /// Which.
+        stage: Stage,
+    },
+    /// Ends the hearing. Irreversible.
+    Close,
+    /// Makes a new invitation link for a person; the old one and its seat stop working.
+    RenewLink {
+        /// Who.
+        #[ts(type = "string")]
+        participant: ParticipantId,
+    },
+}
+
+/// What the server sends.
+#[derive(Debug, Clone, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Answer to [`ClientMessage::Hello`].
+    Welcome {
+        /// [`PROTOCOL_VERSION`].
+        protocol: u32,
+        /// Who the server takes the client for.
+        #[ts(type = "string")]
+        you: ParticipantId,
+        /// The hearing as this person may see it.
+        hearing: HearingView,
+    },
+    /// The hearing changed. Always the whole view: the latest one replaces all earlier ones.
+    Hearing {
+        /// The hearing as this person may see it.
+        hearing: HearingView,
+    },
+    /// WebRTC answer.
+    Answer {
+        /// The offer's.
+        id: u32,
+        /// SDP (RFC 8866).
+        sdp: String,
+    },
+    /// Which track arrives on which `recvonly` section. Replaces all earlier ones.
+    Slots {
+        /// One for each `recvonly` section of the last answered offer.
+        slots: Vec<Slot>,
+    },
+    /// The tracks for this person outnumber the slots: offer again with at least so many.
+    SlotsNeeded {
+        /// `recvonly` sound sections.
+        audio: u32,
+        /// `recvonly` picture sections.
+        video: u32,
+    },
+    /// Who is being heard now, loudest first (RFC 6464 levels).
+    Speaking {
+        /// Only those whom this person receives.
+        #[ts(type = "Array<string>")]
+        participants: Vec<ParticipantId>,
+    },
+    /// A line of the draft protocol, new or replaced (same `id`). Only to those who may read it.
+    Line {
+        /// The line.
+        line: DraftLine,
+    },
+    /// How the draft is doing. Only to those who may read it.
+    Draft {
+        /// The state.
+        draft: DraftState,
+    },
+    /// Outcome of an act.
+    Result {
+        /// The act's.
+        id: u32,
+        /// Absent when it was done.
+        error: Option<ErrorCode>,
+        /// For [`Act::RenewLink`]: the new link.
+        link: Option<String>,
+    },
+    /// Something went wrong outside an act.
+    Error {
+        /// What.
+        error: ErrorCode,
+    },
+    /// The server ends this connection; the client says why and reconnects only if `reason` says so.
+    Bye {
+        /// Why.
+        reason: ByeReason,
+    },
+}
+
+/// Where one track arrives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Slot {
+    /// The SDP section.
+    pub mid: String,
+    /// What arrives there; absent when nothing does.
+    pub track: Option<TrackRef>,
+}
+
+/// The hearing as one person may see it. Someone who waits sees no other person in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct HearingView {
+    /// Which.
+    #[ts(type = "string")]
+    pub id: HearingId,
+    /// Number of the case in the registry.
+    pub case_number: String,
+    /// What the case is called.
+    pub case_title: String,
+    /// Name of the court, in the hearing's language.
+    pub court: String,
+    /// Name of the courtroom.
+    pub courtroom: String,
+    /// Language of the proceedings.
+    pub language: Language,
+    /// RFC 3339, with the court's offset.
+    pub scheduled_at: String,
+    /// Where the hearing stands.
+    pub state: HearingState,
+    /// Sound and picture of everybody admitted are being written.
+    pub on_record: bool,
+    /// Milliseconds of the record's clock at the time of sending; `0` before the record began.
+    pub record_ms: u32,
+    /// Why the record cannot go on, while it cannot.
+    pub record_fault: Option<RecordFault>,
+    /// The stage marked last.
+    pub stage: Option<Stage>,
+    /// The people whom this person may see, bench first.
+    pub participants: Vec<ParticipantView>,
+}
+
+/// One person in the hearing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ParticipantView {
+    /// Who.
+    #[ts(type = "string")]
+    pub id: ParticipantId,
+    /// Name as in the case.
+    pub name: String,
+    /// Role.
+    pub role: Role,
+    /// Where they join from.
+    pub place: Place,
+    /// Where they are.
+    pub presence: Presence,
+    /// They send sound (their own switch).
+    pub microphone: bool,
+    /// They send a picture (their own switch).
+    pub camera: bool,
+    /// Silenced by the bench.
+    pub muted: bool,
+    /// Their tracks are being written now. Sent to the bench only, else `false`.
+    pub recorded: bool,
+    /// A rehearsal participant sits in this seat; a person who opens the link takes it over.
+    pub rehearsal: bool,
+}
+
+/// A line of the draft protocol: the machine's text, under the authenticated speaker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct DraftLine {
+    /// Which.
+    #[ts(type = "string")]
+    pub id: LineId,
+    /// Who spoke: the owner of the track.
+    #[ts(type = "string")]
+    pub participant: ParticipantId,
+    /// Milliseconds into the record.
+    pub start_ms: u32,
+    /// Milliseconds into the record.
+    pub end_ms: u32,
+    /// What the machine heard.
+    pub text: String,
+    /// Language it was recognised in.
+    pub language: Language,
+    /// Mean probability of the tokens, 0 to 1.
+    pub confidence: f32,
+    /// The model has no fitted weights for this language: not to be relied on without listening.
+    pub weak: bool,
+    /// The words with their times.
+    pub words: Vec<Word>,
+}
+
+/// A word of a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
+pub struct Word {
+    /// As written in the line.
+    pub text: String,
+    /// Milliseconds into the record.
+    pub start_ms: u32,
+    /// Milliseconds into the record.
+    pub end_ms: u32,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+/// How the draft is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum DraftState {
+    /// Lines come.
+    Running {
+        /// Milliseconds of recorded speech that wait to be recognised.
+        behind_ms: u32,
+    },
+    /// No draft is made; the hearing and its record go on.
+    Off {
+        /// Why.
+        reason: DraftOffReason,
+    },
+}
+
+/// Why there is no draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftOffReason {
+    /// Switched off in the configuration.
+    Disabled,
+    /// No model file where the configuration says.
+    ModelMissing,
+    /// The model file is not what it should be.
+    ModelDamaged,
+    /// The recogniser stopped; the operator has been told.
+    Failed,
+}
+
+/// Stable codes for what went wrong; the client has the words in three languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// No such invitation.
+    LinkUnknown,
+    /// The invitation's seat is taken by another browser.
+    LinkInUse,
+    /// A newer link was made for this person.
+    LinkReplaced,
+    /// The hearing is over.
+    HearingClosed,
+    /// No seat: open the invitation link first.
+    NotSeated,
+    /// The role or the presence does not allow it.
+    NotAllowed,
+    /// The state of the hearing does not allow it.
+    WrongState,
+    /// No such person in this hearing.
+    UnknownParticipant,
+    /// The record cannot be written; see [`HearingView::record_fault`].
+    RecordFault,
+    /// The message could not be understood.
+    BadMessage,
+    /// The client speaks another version of the protocol.
+    ProtocolVersion,
+    /// The offer could not be accepted.
+    BadOffer,
+    /// Too many, too often or too large.
+    LimitReached,
+    /// Not found.
+    NotFound,
+    /// The server cannot do it now; trying again later helps.
+    Unavailable,
+    /// A fault of the server; it is in its log.
+    Internal,
+}
+
+/// Why the server ends a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ByeReason {
+    /// The same seat connected again from elsewhere (same browser): do not reconnect.
+    Replaced,
+    /// A person took the rehearsal participant's seat: do not reconnect.
+    SeatTaken,
+    /// The link was renewed: do not reconnect.
+    LinkReplaced,
+    /// The hearing is over: do not reconnect.
+    HearingClosed,
+    /// The server restarts: reconnect.
+    Restarting,
+    /// The client broke the protocol: do not reconnect.
+    Protocol,
+}

@@ -1,0 +1,2 @@
+//! The `otyrys` command.
+fn main() {}
