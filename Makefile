@@ -1,0 +1,29 @@
+# make run     a hearing with rehearsal participants; open the links it prints
+# make test    every check and test; the last line is `N passed, N failed`
+# make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
+#
+# Each installs what is missing (Debian packages through apt-get) and skips what is done.
+# OTYRYS_DATA      where a run keeps its data             (default: ./data)
+# OTYRYS_CACHE     models, speech, build outputs, tools   (default: ~/.cache/otyrys)
+
+SHELL := /bin/bash
+export OTYRYS_DATA ?= $(CURDIR)/data
+
+.PHONY: help run test demo ready
+
+help:
+	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
+
+# What a run needs before its first build.
+ready:
+	@.ci/toolchain.sh
+	@.ci/system-packages.sh
+
+run: ready
+	@otyrys=$$(.ci/binary.sh) && .ci/speech.sh "$$otyrys" && exec "$$otyrys" serve --demo --rehearse
+
+demo: ready
+	@otyrys=$$(.ci/binary.sh) && .ci/speech.sh "$$otyrys" && exec "$$otyrys" demo
+
+test:
+	@.ci/test.sh
