@@ -3,11 +3,11 @@
 # make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
-# OTYRYS_DATA      where a run keeps its data             (default: ./data)
-# OTYRYS_CACHE     models, speech, build outputs, tools   (default: ~/.cache/otyrys)
+# OTYRYS_CACHE               models, speech, tools, build outputs  (default: ~/.cache/otyrys)
+# OTYRYS_SERVER__DATA_DIR    where `make run` keeps its data       (default: ./data)
+# Every line of otyrys.toml can be set in this way.
 
 SHELL := /bin/bash
-export OTYRYS_DATA ?= $(CURDIR)/data
 
 .PHONY: help run test demo ready
 

@@ -14,5 +14,4 @@ if ! is_done browser-packages "$packages" || [[ ! -d tests/browser/node_modules 
 fi
 [[ ${1:-} == --packages ]] && exit 0
 
-compgen -G 'tests/browser/*.test.mjs' >/dev/null || exit 0
 npm --prefix tests/browser test

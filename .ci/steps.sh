@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts of this folder: where things are kept, how a step reports,
 # and how a step that is already done is skipped.
 
@@ -5,7 +6,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Outside the clone, so that a fresh clone on the same machine starts warm.
-OTYRYS_CACHE=${OTYRYS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/otyrys}
+export OTYRYS_CACHE=${OTYRYS_CACHE:-$HOME/.cache/otyrys}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$OTYRYS_CACHE/target}
 export PATH=$OTYRYS_CACHE/tools/bin:$HOME/.cargo/bin:$PATH
 STAMPS=$OTYRYS_CACHE/stamps
