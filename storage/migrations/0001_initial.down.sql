@@ -1,0 +1,12 @@
+DROP TABLE registry_packages;
+DROP TABLE registry_sittings;
+DROP TABLE registry_parties;
+DROP TABLE registry_cases;
+DROP TABLE deliveries;
+DROP TABLE jobs;
+DROP TABLE draft_lines;
+DROP TABLE events;
+DROP TABLE seats;
+DROP TABLE invitations;
+DROP TABLE participants;
+DROP TABLE hearings;

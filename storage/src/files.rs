@@ -1,0 +1,69 @@
+//! Files that are whole or not there, and folders that remember them after a power cut.
+
+use crate::error::StorageError;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::Path,
+};
+
+/// Ending of files in the making; whoever finds one may delete it.
+pub(crate) const PARTIAL_ENDING: &str = ".partial";
+
+/// Writes a new file so that it is on disk whole or not at all.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StorageError> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(PARTIAL_ENDING);
+    let partial = Path::new(&partial);
+    let written = File::create(partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written
+        .and_then(|()| fs::rename(partial, path))
+        .map_err(|error| StorageError::file(path, error))?;
+    sync_parent(path)
+}
+
+/// Makes the name of a file in its folder durable.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), StorageError> {
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), StorageError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| StorageError::file(dir, error))
+}
+
+/// Makes a folder and those above it, durably.
+pub(crate) fn create_dirs(dir: &Path) -> Result<(), StorageError> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = dir.parent() {
+        create_dirs(parent)?;
+    }
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StorageError::file(dir, error))
+        }
+        _ => sync_parent(dir),
+    }
+}
+
+/// The names in a folder, sorted, with whether each is a folder; none if there is no such folder.
+pub(crate) fn list(dir: &Path) -> Result<Vec<(String, bool)>, StorageError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(StorageError::file(dir, error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| StorageError::file(dir, error))?;
+        let kind = entry.file_type().map_err(|error| StorageError::file(&entry.path(), error))?;
+        names.push((entry.file_name().to_string_lossy().into_owned(), kind.is_dir()));
+    }
+    names.sort();
+    Ok(names)
+}

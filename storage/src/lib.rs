@@ -1,0 +1,58 @@
+//! Database, archive, event chain, seals and registry delivery.
+//!
+//! What this crate is not: it knows no HTTP, no media and no rule of a hearing. It keeps what it
+//! is given, proves that it kept it, and hands it back. Roles, places, states and kinds of events
+//! are texts and JSON that the crate above defines.
+//!
+//! - [`Database`]: hearings, invitations, seats, events, draft lines, jobs, deliveries.
+//! - [`RecordSpool`]: the record while it grows; files alone, no rows.
+//! - [`Bundle`], [`Archive`], [`verify()`]: the sealed record of a closed hearing.
+//! - [`registry`]: the embedded reference registry's own store.
+//!
+//! What a method answered `Ok` for is on disk. `docs/RECORD-FORMAT.md` describes the formats so
+//! that a stranger can write a verifier.
+
+pub mod archive;
+pub mod archive_path;
+pub mod bundle;
+mod chain;
+pub mod chunk_log;
+pub mod database;
+pub mod deliveries;
+pub mod digest;
+pub mod draft;
+pub mod error;
+pub mod events;
+mod files;
+pub mod hearings;
+pub mod ids;
+pub mod invitations;
+pub mod jobs;
+pub mod manifest;
+pub mod node_key;
+pub mod recovery;
+pub mod registry;
+pub mod segment;
+pub mod segment_writer;
+pub mod spool;
+pub mod verify;
+
+pub use archive::Archive;
+pub use archive_path::ArchivePath;
+pub use bundle::{Bundle, BundleInput};
+pub use database::Database;
+pub use deliveries::{Delivery, DeliveryState};
+pub use digest::Digest;
+pub use draft::LineRow;
+pub use error::StorageError;
+pub use events::{NewEvent, StoredEvent};
+pub use hearings::{Hearing, NewHearing, NewParticipant, Participant};
+pub use invitations::{Invitation, Seat, SeatClient};
+pub use jobs::{Job, JobState, NewJob};
+pub use node_key::{NodeKey, PublicKey};
+pub use recovery::{Mended, Recovery};
+pub use registry::Registry;
+pub use segment::SegmentFacts;
+pub use segment_writer::{Acknowledged, SegmentWriter};
+pub use spool::{RecordSpool, SegmentRecord, Tail};
+pub use verify::{Verdict, VerifyReport, Violation, verify};

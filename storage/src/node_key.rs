@@ -1,0 +1,121 @@
+//! The key with which this node seals records: Ed25519 (RFC 8032), made at the first start.
+
+use crate::{digest::Digest, error::StorageError, files};
+use ed25519_dalek::{
+    Signature, Signer, SigningKey, VerifyingKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
+};
+use std::{
+    fmt,
+    fs::{self, File},
+    io::Write,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    str::FromStr,
+};
+
+/// The private key of this node. `Debug` does not show it.
+pub struct NodeKey(SigningKey);
+
+impl NodeKey {
+    /// Reads the key (PKCS#8 PEM, RFC 8410) or makes a new one with mode 0600.
+    ///
+    /// # Errors
+    /// [`StorageError::Invalid`] if others may read the file (as ssh, we refuse such a key),
+    /// [`StorageError::Corrupt`] if it holds no Ed25519 key, [`StorageError::NotWritable`].
+    pub fn load_or_create(path: &Path) -> Result<Self, StorageError> {
+        match fs::metadata(path) {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => Err(StorageError::Invalid(
+                format!("{} may be read by others; chmod 600 it", path.display()),
+            )),
+            Ok(_) => {
+                let pem = fs::read_to_string(path).map_err(|error| StorageError::file(path, error))?;
+                let key = SigningKey::from_pkcs8_pem(&pem)
+                    .map_err(|error| StorageError::corrupt(path.display(), error))?;
+                Ok(Self(key))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(path),
+            Err(error) => Err(StorageError::file(path, error)),
+        }
+    }
+
+    fn create(path: &Path) -> Result<Self, StorageError> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| StorageError::NotWritable {
+            what: "a new key".to_owned(),
+            source: std::io::Error::other(error.to_string()),
+        })?;
+        let key = SigningKey::from_bytes(&secret);
+        let pem = key
+            .to_pkcs8_pem(LineEnding::LF)
+            .map_err(|error| StorageError::corrupt("a new key", error))?;
+        if let Some(dir) = path.parent() {
+            files::create_dirs(dir)?;
+        }
+        // A half-written key of an interrupted first start was never used: it is made anew.
+        let partial = path.with_extension("partial");
+        let write = || {
+            let mut file: File =
+                File::options().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+            file.write_all(pem.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&partial, path)
+        };
+        write().map_err(|error| StorageError::file(path, error))?;
+        files::sync_parent(path)?;
+        Ok(Self(key))
+    }
+
+    /// What others check our seals with.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key())
+    }
+
+    /// Signs `message` (pure Ed25519); 64 bytes.
+    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeKey({})", self.public().id())
+    }
+}
+
+/// A node's public key. As text: its 32 bytes in lower-case hex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(VerifyingKey);
+
+impl PublicKey {
+    /// Its name: SHA-256 of its 32 bytes.
+    #[must_use]
+    pub fn id(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+
+    /// Whether `signature` is this key's over `message`; malleable signatures are refused.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0.as_bytes()))
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = StorageError;
+
+    fn from_str(text: &str) -> Result<Self, StorageError> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes)
+            .ok()
+            .and_then(|()| VerifyingKey::from_bytes(&bytes).ok())
+            .map(Self)
+            .ok_or_else(|| StorageError::Invalid("this is not an Ed25519 public key".to_owned()))
+    }
+}

@@ -1,0 +1,165 @@
+//! Mending the record after the process died: nothing acknowledged is lost, nothing torn is left.
+
+use crate::{
+    chunk_log::{ChunkLog, Ending},
+    digest::Digest,
+    error::StorageError,
+    files::{self, PARTIAL_ENDING},
+    ids::HearingId,
+    segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING, SegmentFacts, SegmentFiles},
+    segment_writer::remove_segment,
+    spool::RecordSpool,
+};
+use std::{
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+/// What was done to a segment that nobody had ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// Which.
+    pub facts: SegmentFacts,
+    /// Bytes that it keeps; `0` when it had no acknowledged chunk and was removed.
+    pub kept: u64,
+    /// Bytes of the record file that had never been acknowledged and were cut off.
+    pub cut: u64,
+    /// Where it ends now, milliseconds on the hearing's record clock.
+    pub ends_ms: u64,
+}
+
+/// What [`RecordSpool::recover`] found.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Segments that were brought to an end.
+    pub mended: Vec<Mended>,
+    /// Segments that are damaged in a way that no crash explains. They are left untouched, for a
+    /// person to look at.
+    pub damaged: Vec<StorageError>,
+}
+
+impl RecordSpool {
+    /// Brings every segment that nobody ended to an end at its last acknowledged chunk. Call it
+    /// at start, before the first [`RecordSpool::open_segment`]: a segment that is being written
+    /// would be ended under its writer.
+    ///
+    /// # Errors
+    /// [`StorageError::DiskFull`] or [`StorageError::NotWritable`]; calling again is safe. One
+    /// damaged segment is no error: see [`Recovery::damaged`].
+    pub fn recover(&self) -> Result<Recovery, StorageError> {
+        let mut recovery = Recovery::default();
+        for hearing in self.hearings()? {
+            let found = self.recover_hearing(hearing)?;
+            recovery.mended.extend(found.mended);
+            recovery.damaged.extend(found.damaged);
+        }
+        Ok(recovery)
+    }
+
+    /// [`RecordSpool::recover`] for one hearing, none of whose segments is being written.
+    ///
+    /// # Errors
+    /// As [`RecordSpool::recover`].
+    pub fn recover_hearing(&self, hearing: HearingId) -> Result<Recovery, StorageError> {
+        let mut recovery = Recovery::default();
+        self.sweep(hearing)?;
+        for path in self.facts_files(hearing)? {
+            match self.mend(&path) {
+                Ok(mended) => recovery.mended.extend(mended),
+                Err(error @ (StorageError::Corrupt { .. } | StorageError::NotFound(_))) => {
+                    recovery.damaged.push(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(recovery)
+    }
+
+    /// Removes what is left of a segment that died before it began (its facts come last).
+    fn sweep(&self, hearing: HearingId) -> Result<(), StorageError> {
+        let hearing_dir = self.hearing_dir(hearing);
+        for (participant, _) in files::list(&hearing_dir)?.iter().filter(|(_, folder)| *folder) {
+            let dir = hearing_dir.join(participant);
+            for (name, _) in files::list(&dir)? {
+                let stem = name.strip_suffix(MEDIA_ENDING).or_else(|| name.strip_suffix(LOG_ENDING));
+                let orphan = match stem {
+                    // Bytes without facts are evidence of something else than a crash; they stay.
+                    Some(stem) => {
+                        !dir.join(format!("{stem}{FACTS_ENDING}")).exists()
+                            && fs::metadata(dir.join(&name)).is_ok_and(|file| file.len() == 0)
+                    }
+                    None => name.ends_with(PARTIAL_ENDING),
+                };
+                if orphan {
+                    let path = dir.join(name);
+                    fs::remove_file(&path).map_err(|error| StorageError::file(&path, error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn mend(&self, facts_path: &Path) -> Result<Option<Mended>, StorageError> {
+        let (facts, digest) = SegmentFiles::read_facts(facts_path)?;
+        let paths = self.files(&facts);
+        if paths.facts != facts_path {
+            return Err(StorageError::corrupt(facts_path.display(), "it lies in a wrong place"));
+        }
+        let bytes = fs::read(&paths.log).map_err(|error| StorageError::file(&paths.log, error))?;
+        let (log, fault) = ChunkLog::read(&bytes, digest, facts.starts_ms);
+        if let Some(fault) = fault.filter(|fault| !fault.torn) {
+            return Err(StorageError::corrupt(paths.log.display(), fault.reason));
+        }
+        if log.end.is_some() {
+            return Ok(None);
+        }
+        let media_len = fs::metadata(&paths.media)
+            .map_err(|error| StorageError::file(&paths.media, error))?
+            .len();
+        check_media(&paths.media, &log)?;
+        let mended = Mended {
+            kept: log.media_len,
+            cut: media_len - log.media_len,
+            ends_ms: log.ends_ms,
+            facts,
+        };
+        if log.chunks.is_empty() {
+            remove_segment(&paths)?;
+            return Ok(Some(mended));
+        }
+        cut(&paths.media, log.media_len, &[])?;
+        cut(&paths.log, log.log_len, log.end_line(Ending::Recovered).as_bytes())?;
+        Ok(Some(mended))
+    }
+}
+
+/// Checks that every acknowledged byte is there as it was.
+fn check_media(path: &Path, log: &ChunkLog) -> Result<(), StorageError> {
+    let mut media = File::open(path).map_err(|error| StorageError::file(path, error))?;
+    let mut buffer = Vec::new();
+    for chunk in &log.chunks {
+        buffer.clear();
+        (&mut media)
+            .take(chunk.len)
+            .read_to_end(&mut buffer)
+            .map_err(|error| StorageError::file(path, error))?;
+        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
+            let reason = format!("the chunk at byte {} is not what was written", chunk.offset);
+            return Err(StorageError::corrupt(path.display(), reason));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts a file to `len`, appends `end`, and waits for the disk.
+fn cut(path: &Path, len: u64, end: &[u8]) -> Result<(), StorageError> {
+    let write = || {
+        let mut file = File::options().write(true).open(path)?;
+        file.set_len(len)?;
+        file.seek(SeekFrom::Start(len))?;
+        file.write_all(end)?;
+        file.sync_all()
+    };
+    write().map_err(|error| StorageError::file(path, error))
+}
