@@ -6,14 +6,14 @@ source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 mapfile -t wanted < <(sed -E 's/[[:space:]]*#.*//; /^$/d' .ci/system-packages.txt)
 
 # Pip fetches the speech model and the check tools; a bare Debian python3 comes without it.
-if ! python3 -m pip --version >/dev/null 2>&1; then
+if ! python3 -c 'import importlib.util as u; raise SystemExit(u.find_spec("pip") is None)' 2>/dev/null; then
     wanted+=(python3 python3-pip)
 fi
 
+installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
 missing=()
 for package in "${wanted[@]}"; do
-    status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-    [[ $status == ii* ]] || missing+=("$package")
+    grep -qE "^ii +$package\$" <<<"$installed" || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
     exit 0
