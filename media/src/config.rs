@@ -1,0 +1,62 @@
+//! Limits of everything that a peer controls.
+
+use std::time::Duration;
+
+/// What one shard bears. Each has a default and the reason for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaLimits {
+    /// Sessions of a shard. Default 1,000: one core forwards about 100,000 packets a second, which
+    /// is 1,000 receivers of one picture. More sessions: worse latency for all of them.
+    pub sessions: usize,
+    /// SDP sections of a session. Default 128: 60 people with sound and picture, and what the
+    /// client itself sends. The WebRTC stack walks the sections of a session, so that thousands
+    /// would let one client take the shard.
+    pub sections: usize,
+    /// Bytes of an offer. Default 256 KiB: a browser writes 1 to 2 kB for a section.
+    pub offer_bytes: usize,
+    /// Bytes of a datagram. Default 1,500, an Ethernet frame: WebRTC stays below 1,200. The WebRTC
+    /// stack takes no more than 2,000.
+    pub datagram_bytes: usize,
+    /// Addresses from which a session was reached and is still heard. Default 16: a phone that
+    /// wanders between Wi-Fi and cellular has a few. The oldest is forgotten.
+    pub addresses: usize,
+    /// How long nothing may come from a client. Default 10 s: browsers send a consent check at
+    /// least every 6 s (RFC 7675); a Wi-Fi hand-over takes up to 3 s.
+    pub silence: Duration,
+    /// How long a client may take from its offer until ICE and DTLS are up. Default 30 s: what
+    /// browsers allow themselves.
+    pub connect: Duration,
+    /// The least time between two key-frame requests for the same track. Default 500 ms: a key
+    /// frame is five to ten times a delta frame, and 30 receivers who join must not ask 30 times.
+    pub keyframe_interval: Duration,
+    /// Outputs that may wait to be polled. Default 65,536; more means a driver that does not poll.
+    pub outputs: usize,
+    /// Commands that may wait for the shard's thread. Default 4,096.
+    pub commands: usize,
+    /// Events that may wait to be read. Default 8,192. When full, levels are dropped and the other
+    /// events wait in order.
+    pub events: usize,
+    /// Recorded packets that may wait for the recorder. Default 16,384: 10 s of 10 people with
+    /// sound and picture at about 150 packets a second each. When full, packets are dropped,
+    /// counted and reported by [`Event::RecorderBehind`](crate::Event::RecorderBehind).
+    pub recorded: usize,
+}
+
+impl Default for MediaLimits {
+    fn default() -> Self {
+        Self {
+            sessions: 1_000,
+            sections: 128,
+            offer_bytes: 256 * 1024,
+            datagram_bytes: 1_500,
+            addresses: 16,
+            silence: Duration::from_secs(10),
+            connect: Duration::from_secs(30),
+            keyframe_interval: Duration::from_millis(500),
+            outputs: 65_536,
+            commands: 4_096,
+            events: 8_192,
+            recorded: 16_384,
+        }
+    }
+}

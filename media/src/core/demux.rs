@@ -1,0 +1,142 @@
+//! Which session a datagram belongs to, in constant time.
+//!
+//! `Rtc::accepts` over all sessions is O(N) for each datagram. Here a STUN request names our own
+//! ICE user fragment, and everything else comes from an address that STUN has proved.
+
+use crate::SessionId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
+
+/// Addresses and user fragments of all sessions of a shard.
+#[derive(Debug, Default)]
+pub(super) struct Demux {
+    by_address: HashMap<SocketAddr, SessionId>,
+    by_fragment: HashMap<Box<[u8]>, SessionId>,
+}
+
+impl Demux {
+    /// Whose datagram this is. A STUN request is trusted by what it names, not by where it comes
+    /// from: behind one NAT address a new session may follow an old one.
+    pub(super) fn session_of(&self, source: SocketAddr, datagram: &[u8]) -> Option<SessionId> {
+        match local_fragment(datagram) {
+            Some(fragment) => self.by_fragment.get(fragment).copied(),
+            None => self.by_address.get(&source).copied(),
+        }
+    }
+
+    /// Whether `address` is already known to be of `session`.
+    pub(super) fn knows(&self, address: SocketAddr, session: SessionId) -> bool {
+        self.by_address.get(&address) == Some(&session)
+    }
+
+    /// Gives an address that STUN has proved to a session. Returns who had it before, if another.
+    pub(super) fn learn_address(
+        &mut self,
+        address: SocketAddr,
+        session: SessionId,
+    ) -> Option<SessionId> {
+        self.by_address
+            .insert(address, session)
+            .filter(|before| *before != session)
+    }
+
+    /// Takes an address back from a session.
+    pub(super) fn forget_address(&mut self, address: SocketAddr, session: SessionId) {
+        if self.knows(address, session) {
+            self.by_address.remove(&address);
+        }
+    }
+
+    /// Gives our own user fragment to a session. False if another session has it.
+    #[must_use]
+    pub(super) fn learn_fragment(&mut self, fragment: &str, session: SessionId) -> bool {
+        match self.by_fragment.entry(fragment.as_bytes().into()) {
+            Entry::Occupied(holder) => *holder.get() == session,
+            Entry::Vacant(place) => {
+                place.insert(session);
+                true
+            }
+        }
+    }
+
+    /// Takes a user fragment back.
+    pub(super) fn forget_fragment(&mut self, fragment: &str) {
+        self.by_fragment.remove(fragment.as_bytes());
+    }
+}
+
+/// The receiver's user fragment in a STUN binding request (RFC 8445, section 7.2.2: USERNAME is
+/// `receiver:sender`). Nothing for anything else, whatever its bytes are.
+fn local_fragment(datagram: &[u8]) -> Option<&[u8]> {
+    const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+    const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
+    const HEADER_BYTES: usize = 20;
+    const USERNAME: [u8; 2] = [0x00, 0x06];
+
+    if datagram.get(0..2)? != BINDING_REQUEST || datagram.get(4..8)? != MAGIC_COOKIE {
+        return None;
+    }
+    let mut attributes = datagram.get(HEADER_BYTES..)?;
+    loop {
+        let kind = attributes.get(0..2)?;
+        let length = usize::from(u16::from_be_bytes([
+            *attributes.get(2)?,
+            *attributes.get(3)?,
+        ]));
+        let value = attributes.get(4..4 + length)?;
+        if kind == USERNAME {
+            return value.split(|byte| *byte == b':').next();
+        }
+        attributes = attributes.get(4 + length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn binding_request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = vec![0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42];
+        bytes.extend([7; 12]);
+        for (kind, value) in attributes {
+            bytes.extend(kind.to_be_bytes());
+            bytes.extend(u16::try_from(value.len()).expect("short").to_be_bytes());
+            bytes.extend(*value);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_user_fragment_is_found_behind_other_attributes() {
+        let request = binding_request(&[(0x8022, b"odd"), (0x0006, b"ours:theirs")]);
+        assert_eq!(local_fragment(&request), Some(b"ours".as_slice()));
+        assert_eq!(local_fragment(&binding_request(&[(0x8022, b"odd")])), None);
+    }
+
+    #[test]
+    fn a_stun_request_is_not_trusted_by_its_address() {
+        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let mut demux = Demux::default();
+        assert!(demux.learn_fragment("new", SessionId(2)));
+        assert!(!demux.learn_fragment("new", SessionId(3)));
+        demux.learn_address(address, SessionId(1));
+
+        let request = binding_request(&[(0x0006, b"new:theirs")]);
+        assert_eq!(demux.session_of(address, &request), Some(SessionId(2)));
+        let stranger = binding_request(&[(0x0006, b"unknown:theirs")]);
+        assert_eq!(demux.session_of(address, &stranger), None);
+        assert_eq!(demux.session_of(address, &[0x80, 0]), Some(SessionId(1)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_break_the_parser(bytes in proptest::collection::vec(any::<u8>(), 0..200), stun in any::<bool>()) {
+            let mut datagram = if stun { binding_request(&[]) } else { vec![] };
+            datagram.extend(bytes);
+            let _ = local_fragment(&datagram);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! From a track to its sinks: the only place where packets of one session reach another.
+
+use super::rewriter::{Incoming, PictureNumbers};
+use super::slot::{self, Forwarded, Written};
+use super::{Core, Output};
+use crate::{
+    Event, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source, TrackKey, TrackKind,
+};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+use str0m::media::ExtensionValues;
+use str0m::rtp::{RtpPacket, Vp8Descriptor};
+
+/// The sinks of one track, worked out when the graph or the slots change, not for each packet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Route {
+    receivers: Vec<(SessionId, usize)>,
+    recorded: bool,
+}
+
+impl Core {
+    /// Sends one packet of `track` along the edges of the graph, and nowhere else.
+    pub(super) fn forward(&mut self, track: TrackKey, stream: u64, packet: RtpPacket) {
+        self.flowing(track, true);
+        let kind = track.source.kind();
+        let codec = kind.codec();
+        let descriptor = match kind {
+            TrackKind::Audio => None,
+            TrackKind::Video => {
+                let Ok(descriptor) = Vp8Descriptor::parse(&packet.payload) else {
+                    self.counters.garbage += 1;
+                    return;
+                };
+                Some(descriptor)
+            }
+        };
+        let starts_keyframe = descriptor.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload));
+        if starts_keyframe {
+            self.keyframes.satisfied(track);
+        }
+        let Some(route) = self.routes.get(&track) else {
+            return;
+        };
+        if track.source == Source::Microphone
+            && let Some(level) = packet.header.ext_vals.audio_level
+            && let Some(room) = self
+                .sessions
+                .get(&track.session)
+                .and_then(|from| self.rooms.get_mut(&from.room))
+        {
+            room.loudness
+                .heard(track.session, level.unsigned_abs(), self.now);
+            let due = room.loudness.deadline();
+            self.levels_at = self.levels_at.into_iter().chain(due).min();
+        }
+        if route.recorded {
+            self.counters.recorded += 1;
+            self.outputs.push_back(Output::Recorded(RecordedPacket {
+                track,
+                kind,
+                codec,
+                stream,
+                seq: *packet.seq_no,
+                timestamp: packet.time.numer(),
+                clock_rate_hz: codec.clock_rate_hz(),
+                arrival: packet.timestamp,
+                marker: packet.header.marker,
+                payload: Bytes::from_owner(Arc::clone(&packet.payload)),
+                sender_report: packet.last_sender_info.and_then(|info| {
+                    Some(SenderReport {
+                        ntp: info.ntp_time.duration_since(UNIX_EPOCH).ok()?,
+                        // The stack may extend the stamp: its low 32 bits are the report's.
+                        timestamp: info.rtp_time.numer() as u32,
+                    })
+                }),
+            }));
+        }
+        let forwarded = Forwarded {
+            incoming: Incoming {
+                origin: (track, stream),
+                kind,
+                seq: *packet.seq_no,
+                timestamp: packet.header.timestamp,
+                starts_keyframe,
+                vp8: descriptor.and_then(|vp8| picture_numbers(&vp8, &packet.payload)),
+                clock_rate_hz: codec.clock_rate_hz(),
+            },
+            arrival: packet.timestamp,
+            marker: packet.header.marker,
+            extensions: ExtensionValues {
+                audio_level: packet.header.ext_vals.audio_level,
+                voice_activity: packet.header.ext_vals.voice_activity,
+                video_orientation: packet.header.ext_vals.video_orientation,
+                ..ExtensionValues::default()
+            },
+            descriptor,
+            payload: packet.payload,
+        };
+        let mut needs_keyframe = false;
+        for (receiver, slot) in &route.receivers {
+            let Some(session) = self.sessions.get_mut(receiver) else {
+                continue;
+            };
+            if !session.connected {
+                continue;
+            }
+            match session.write(*slot, &forwarded) {
+                Written::Queued => {
+                    self.counters.forwarded += 1;
+                    if !session.dirty {
+                        session.dirty = true;
+                        self.dirty.push(*receiver);
+                    }
+                }
+                Written::NeedsKeyframe => needs_keyframe = true,
+                Written::Dropped => {}
+            }
+        }
+        if needs_keyframe {
+            self.want_keyframe(track);
+        }
+    }
+
+    /// Notes that packets of a track come or stay away.
+    pub(super) fn flowing(&mut self, track: TrackKey, flowing: bool) {
+        let state = self
+            .sessions
+            .get_mut(&track.session)
+            .and_then(|from| from.tracks.get_mut(&track.source));
+        if let Some(state) = state
+            && state.flowing != flowing
+        {
+            state.flowing = flowing;
+            self.tell(Event::TrackFlowing { track, flowing });
+        }
+    }
+
+    /// Wants a key frame from the sender of `track`, now or when it may be asked again.
+    pub(super) fn want_keyframe(&mut self, track: TrackKey) {
+        let exists = self
+            .sessions
+            .get(&track.session)
+            .is_some_and(|from| from.tracks.contains_key(&track.source));
+        if exists && track.source.kind() == TrackKind::Video && self.keyframes.want(track, self.now)
+        {
+            self.ask_keyframe(track);
+        }
+    }
+
+    pub(super) fn ask_keyframe(&mut self, track: TrackKey) {
+        let Some(session) = self.sessions.get_mut(&track.session) else {
+            return;
+        };
+        if session.ask_keyframe(track.source) && !session.dirty {
+            session.dirty = true;
+            self.dirty.push(track.session);
+        }
+    }
+
+    /// Works out slots and routes of a room anew, after its graph, sessions or tracks changed.
+    pub(super) fn connect_tracks(&mut self, id: RoomId) {
+        let Some(room) = self.rooms.get(&id) else {
+            return;
+        };
+        let tracks: Vec<TrackKey> = room
+            .sessions
+            .iter()
+            .filter_map(|session| Some((session, self.sessions.get(session)?)))
+            .flat_map(|(session, state)| {
+                state.tracks.keys().map(|source| TrackKey {
+                    session: *session,
+                    source: *source,
+                })
+            })
+            .collect();
+        let mut routes: BTreeMap<TrackKey, Route> = BTreeMap::new();
+        let mut wanted: BTreeMap<SessionId, BTreeSet<TrackKey>> = room
+            .sessions
+            .iter()
+            .map(|session| (*session, BTreeSet::new()))
+            .collect();
+        for track in tracks {
+            let route = routes.entry(track).or_default();
+            for sink in room.graph.sinks(track) {
+                match sink {
+                    Sink::Recorder => route.recorded = true,
+                    // A session that is not in the room has no entry, so that it gets nothing.
+                    Sink::Session(receiver) => {
+                        if let Some(wanted) = wanted.get_mut(receiver) {
+                            wanted.insert(track);
+                        }
+                    }
+                }
+            }
+        }
+        let mut new_pictures = Vec::new();
+        let mut told = Vec::new();
+        for (receiver, wanted) in &wanted {
+            let Some(session) = self.sessions.get_mut(receiver) else {
+                continue;
+            };
+            let assignment = slot::assign(&mut session.slots, wanted);
+            new_pictures.extend(assignment.new_pictures);
+            for (index, slot) in session.slots.iter().enumerate() {
+                if let Some(route) = slot.track().and_then(|track| routes.get_mut(&track)) {
+                    route.receivers.push((*receiver, index));
+                }
+            }
+            if assignment.changed {
+                told.push(*receiver);
+            }
+            if let Some((audio, video)) = assignment.needed
+                && session.told_needed != assignment.needed
+            {
+                session.told_needed = assignment.needed;
+                self.outputs.push_back(Output::Event(Event::SlotsNeeded {
+                    session: *receiver,
+                    audio,
+                    video,
+                }));
+            }
+        }
+        for (track, route) in routes {
+            // A voice that lost its last sink is heard by nobody, and must not be shown as heard.
+            if route == Route::default() {
+                if self.routes.remove(&track).is_some() {
+                    self.unheard(id, track);
+                }
+            } else {
+                self.routes.insert(track, route);
+            }
+        }
+        for receiver in told {
+            self.tell_slots(receiver);
+        }
+        for track in new_pictures {
+            self.want_keyframe(track);
+        }
+    }
+
+    /// Takes a track out of the levels of its room.
+    pub(super) fn unheard(&mut self, room: RoomId, track: TrackKey) {
+        if track.source == Source::Microphone
+            && let Some(room) = self.rooms.get_mut(&room)
+        {
+            room.loudness.forget(track.session, self.now);
+            let due = room.loudness.deadline();
+            self.levels_at = self.levels_at.into_iter().chain(due).min();
+        }
+    }
+
+    /// Tells what fills the slots of a session.
+    pub(super) fn tell_slots(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get(&id) {
+            let slots = session.slots.iter().map(slot::Slot::fill).collect();
+            self.tell(Event::SlotsChanged { session: id, slots });
+        }
+    }
+
+    /// The pictures of a room that the recorder gets.
+    pub(super) fn recorded_pictures(&self, room: RoomId) -> BTreeSet<TrackKey> {
+        let Some(room) = self.rooms.get(&room) else {
+            return BTreeSet::new();
+        };
+        room.graph
+            .edges()
+            .filter(|(track, sinks)| {
+                track.source.kind() == TrackKind::Video && sinks.contains(&Sink::Recorder)
+            })
+            .map(|(track, _)| track)
+            .collect()
+    }
+}
+
+/// The numbers that a slot must make continuous; nothing if the sender writes none.
+fn picture_numbers(descriptor: &Vp8Descriptor, payload: &[u8]) -> Option<PictureNumbers> {
+    /// The M bit of the picture id, which follows the extension octet (RFC 7741, section 4.2).
+    const WIDE: u8 = 0x80;
+
+    let picture_id = descriptor.picture_id()?;
+    let wide = payload.get(2).is_some_and(|octet| octet & WIDE != 0);
+    Some(PictureNumbers {
+        picture_id,
+        picture_id_mask: if wide { 0x7fff } else { 0x7f },
+        tl0_pic_idx: descriptor.tl0_pic_idx(),
+    })
+}

@@ -1,0 +1,638 @@
+//! The state machine of all rooms of one shard.
+
+mod demux;
+mod forward;
+mod keyframes;
+mod loudness;
+mod rewriter;
+mod sections;
+mod session;
+mod slot;
+
+use crate::{
+    DisconnectReason, Event, Graph, MediaError, MediaLimits, Mid, RecordedPacket, RoomId,
+    SessionId, Source, TrackKey,
+};
+use demux::Demux;
+use forward::Route;
+use keyframes::KeyframeRequests;
+use loudness::Loudness;
+use session::{Drained, Happened, Session};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use str0m::change::SdpOffer;
+use str0m::net::{Protocol, Receive};
+
+/// Everything that can happen to a core.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came.
+    Datagram(Datagram<'a>),
+    /// The caller wants something, now.
+    Command(Instant, Command),
+    /// It is now: the last [`Output::Deadline`], or any moment after the last input.
+    Timeout(Instant),
+}
+
+/// A UDP datagram.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// When it came.
+    pub now: Instant,
+    /// From where.
+    pub source: SocketAddr,
+    /// To which of the advertised addresses.
+    pub destination: SocketAddr,
+    /// What.
+    pub bytes: &'a [u8],
+}
+
+/// What the caller wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Replaces the graph of a room. Edges of tracks and sessions that do not exist (yet) count
+    /// from the moment they do; edges out of the room never count.
+    SetGraph {
+        /// Where.
+        room: RoomId,
+        /// Which track reaches what.
+        graph: Graph,
+    },
+    /// Ends a session: the client is told, its tracks stop.
+    CloseSession(SessionId),
+    /// Ends all sessions of a room and forgets its graph.
+    CloseRoom(RoomId),
+    /// Asks the sender of a picture for a key frame, for a recorder that starts a file.
+    RequestKeyframe(TrackKey),
+}
+
+/// A client's offer. A second one on the same session adds or gives up sections or restarts ICE.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// Where the session is, or is to be.
+    pub room: RoomId,
+    /// Whose offer.
+    pub session: SessionId,
+    /// SDP (RFC 8866): `sendonly` sections for tracks, `recvonly` sections for slots.
+    pub sdp: String,
+    /// What the client's sections carry. A section that is named here but does not send (now) is
+    /// no track; one that sends and is not named is received and thrown away.
+    pub sources: BTreeMap<Mid, Source>,
+}
+
+/// What comes out of a core.
+#[derive(Debug)]
+pub enum Output {
+    /// A datagram to send.
+    Transmit {
+        /// From which of the advertised addresses.
+        source: SocketAddr,
+        /// Where to.
+        destination: SocketAddr,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Something to know.
+    Event(Event),
+    /// A packet of a track that the graph connects to the recorder.
+    Recorded(RecordedPacket),
+    /// There is no more: give [`Input::Timeout`] at this moment if nothing comes before.
+    Deadline(Instant),
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Datagrams given to the core.
+    pub datagrams: u64,
+    /// Of these: too long, no packet of any protocol in use, or from nobody known.
+    pub garbage: u64,
+    /// RTP packets written to receivers.
+    pub forwarded: u64,
+    /// RTP packets handed to the recorder.
+    pub recorded: u64,
+    /// Sessions that the WebRTC stack gave up.
+    pub failed_sessions: u64,
+}
+
+/// All rooms and sessions of one shard. A state machine: it has no socket, no clock, no thread.
+///
+/// **The contract for driving it:**
+/// 1. **After each [`offer`](Self::offer), and after each [`handle`](Self::handle) or a burst of
+///    them, call [`poll_output`](Self::poll_output) until it returns [`Output::Deadline`].** A
+///    burst that was received together should be handled together: it is then written to each
+///    receiver in one go. A driver that never polls gets [`MediaError::OutputPending`].
+/// 2. **Give [`Input::Timeout`] when the deadline has come.** Input before it moves the deadline.
+/// 3. **`now` never goes backwards**, or the input is refused with [`MediaError::TimeReversed`].
+///
+/// What a peer sends is never an error of [`handle`](Self::handle): garbage is counted and dropped,
+/// and a session whose stack fails ends with [`Event::Disconnected`], alone.
+pub struct Core {
+    limits: MediaLimits,
+    candidates: Vec<SocketAddr>,
+    now: Instant,
+    sessions: HashMap<SessionId, Session>,
+    rooms: HashMap<RoomId, Room>,
+    routes: HashMap<TrackKey, Route>,
+    demux: Demux,
+    keyframes: KeyframeRequests,
+    deadlines: BTreeSet<(Instant, SessionId)>,
+    levels_at: Option<Instant>,
+    dirty: Vec<SessionId>,
+    outputs: VecDeque<Output>,
+    drained: Drained,
+    counters: Counters,
+}
+
+#[derive(Debug, Default)]
+struct Room {
+    graph: Graph,
+    sessions: BTreeSet<SessionId>,
+    loudness: Loudness,
+}
+
+impl Core {
+    /// A core without rooms, at `now`. `candidates` are the addresses at which clients reach it, as written
+    /// into answers and as given in [`Datagram::destination`].
+    #[must_use]
+    pub fn new(now: Instant, candidates: Vec<SocketAddr>, limits: MediaLimits) -> Self {
+        Self {
+            keyframes: KeyframeRequests::new(limits.keyframe_interval),
+            limits,
+            candidates,
+            now,
+            sessions: HashMap::new(),
+            rooms: HashMap::new(),
+            routes: HashMap::new(),
+            demux: Demux::default(),
+            deadlines: BTreeSet::new(),
+            levels_at: None,
+            dirty: Vec::new(),
+            outputs: VecDeque::new(),
+            drained: Drained::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The rooms that have a session or a graph.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.rooms.keys().copied().collect()
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Answers an offer with SDP that holds all candidates. Makes the session if it is new.
+    ///
+    /// # Errors
+    /// If the offer is over a limit, cannot be answered, or is for a session of another room. A new
+    /// session is then not made; an existing one goes on as it was.
+    pub fn offer(&mut self, now: Instant, offer: Offer) -> Result<String, MediaError> {
+        self.advance(now)?;
+        let sections = sections::sections(&offer.sdp, &self.limits)?;
+        for (mid, source) in &offer.sources {
+            let fits = sections
+                .iter()
+                .any(|section| section.mid == *mid && section.kind == source.kind());
+            let unique = offer
+                .sources
+                .values()
+                .filter(|other| *other == source)
+                .count()
+                == 1;
+            if !fits || !unique {
+                return Err(MediaError::WrongSection { mid: mid.clone() });
+            }
+        }
+        let sdp = SdpOffer::from_sdp_string(&offer.sdp).map_err(|_| MediaError::OfferRejected {
+            reason: "not SDP".to_owned(),
+        })?;
+
+        let id = offer.session;
+        let mut session = match self.sessions.remove(&id) {
+            Some(session) if session.room == offer.room => session,
+            Some(elsewhere) => {
+                self.sessions.insert(id, elsewhere);
+                return Err(MediaError::WrongRoom {
+                    session: id,
+                    room: offer.room,
+                });
+            }
+            None if self.sessions.len() >= self.limits.sessions => {
+                return Err(MediaError::TooManySessions {
+                    limit: self.limits.sessions,
+                });
+            }
+            None => Session::new(offer.room, &self.candidates, now),
+        };
+        let is_new = !self.is_in_room(offer.room, id);
+        let fragment = session.fragment();
+        let answer = match session.accept(sdp) {
+            Ok(answer) => answer,
+            Err(error) => {
+                if !is_new {
+                    let alive = session.is_alive();
+                    self.sessions.insert(id, session);
+                    if !alive {
+                        self.end_session(id, Some(DisconnectReason::Failed));
+                    }
+                }
+                return Err(error);
+            }
+        };
+        let new_fragment = session.fragment();
+        if !is_new && fragment != new_fragment {
+            self.demux.forget_fragment(&fragment);
+        }
+        let unique = self.demux.learn_fragment(&new_fragment, id);
+        let known: BTreeSet<Source> = session.tracks.keys().copied().collect();
+        let changes = session.negotiate(&sections, &offer.sources);
+        session.told_needed = None;
+        self.sessions.insert(id, session);
+        self.rooms
+            .entry(offer.room)
+            .or_default()
+            .sessions
+            .insert(id);
+        if !unique {
+            // 16 random letters that two sessions share: the second cannot be told from the first.
+            self.end_session(id, Some(DisconnectReason::Failed));
+            return Err(MediaError::OfferRejected {
+                reason: "user fragment taken".to_owned(),
+            });
+        }
+        for source in changes.stopped {
+            self.track_stopped(
+                offer.room,
+                TrackKey {
+                    session: id,
+                    source,
+                },
+            );
+        }
+        for source in changes.started {
+            if !known.contains(&source) {
+                let kind = source.kind();
+                let track = TrackKey {
+                    session: id,
+                    source,
+                };
+                self.tell(Event::TrackStarted {
+                    track,
+                    kind,
+                    codec: kind.codec(),
+                });
+            }
+        }
+        self.drive(id, str0m::Input::Timeout(now), now);
+        self.connect_tracks(offer.room);
+        self.tell_slots(id);
+        Ok(answer)
+    }
+
+    /// Takes one input.
+    ///
+    /// # Errors
+    /// Only if the contract for driving the core was broken.
+    pub fn handle(&mut self, input: Input<'_>) -> Result<(), MediaError> {
+        match input {
+            Input::Datagram(datagram) => {
+                self.advance(datagram.now)?;
+                self.counters.datagrams += 1;
+                if !self.receive(datagram) {
+                    self.counters.garbage += 1;
+                }
+            }
+            Input::Command(now, command) => {
+                self.advance(now)?;
+                self.command(command);
+            }
+            Input::Timeout(now) => {
+                self.advance(now)?;
+                self.time_passed(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next output; see the contract.
+    pub fn poll_output(&mut self) -> Output {
+        /// For a core without anything to wait for.
+        const IDLE: Duration = Duration::from_secs(3_600);
+
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return output;
+            }
+            let now = self.now;
+            if let Some(id) = self.dirty.pop() {
+                self.drive(id, str0m::Input::Timeout(now), now);
+                continue;
+            }
+            let deadline = [
+                self.deadlines.first().map(|(at, _)| *at),
+                self.keyframes.deadline(),
+                self.levels_at,
+            ]
+            .into_iter()
+            .flatten()
+            .min();
+            return Output::Deadline(deadline.unwrap_or(now + IDLE));
+        }
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), MediaError> {
+        if self.outputs.len() > self.limits.outputs {
+            return Err(MediaError::OutputPending {
+                pending: self.outputs.len(),
+            });
+        }
+        if now < self.now {
+            return Err(MediaError::TimeReversed);
+        }
+        self.now = now;
+        Ok(())
+    }
+
+    /// False: nobody's.
+    fn receive(&mut self, datagram: Datagram<'_>) -> bool {
+        let Datagram {
+            now,
+            source,
+            destination,
+            bytes,
+        } = datagram;
+        if bytes.len() > self.limits.datagram_bytes {
+            return false;
+        }
+        let Some(id) = self.demux.session_of(source, bytes) else {
+            return false;
+        };
+        let Ok(received) = Receive::new(Protocol::Udp, source, destination, bytes) else {
+            return false;
+        };
+        self.drive(id, str0m::Input::Receive(now, received), now);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return true;
+        };
+        if !self.demux.knows(source, id) {
+            // Only now has the stack checked the integrity of the STUN request: whoever merely
+            // names our fragment does not get the address.
+            if !session.is_reached_at(source, destination, now) {
+                return true;
+            }
+            session.addresses.push_back(source);
+            let forgotten = if session.addresses.len() > self.limits.addresses {
+                session.addresses.pop_front()
+            } else {
+                None
+            };
+            if let Some(address) = forgotten {
+                self.demux.forget_address(address, id);
+            }
+            let before = self.demux.learn_address(source, id);
+            if let Some(other) = before.and_then(|other| self.sessions.get_mut(&other)) {
+                other.addresses.retain(|address| *address != source);
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.last_heard = now;
+        }
+        true
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::SetGraph { room, graph } => {
+                let recorded_before = self.recorded_pictures(room);
+                self.rooms.entry(room).or_default().graph = graph;
+                self.connect_tracks(room);
+                for track in self.recorded_pictures(room).difference(&recorded_before) {
+                    self.want_keyframe(*track);
+                }
+                self.drop_empty_room(room);
+            }
+            Command::CloseSession(id) => self.close_session(id),
+            Command::CloseRoom(room) => {
+                let sessions = self
+                    .rooms
+                    .get(&room)
+                    .map(|room| room.sessions.clone())
+                    .unwrap_or_default();
+                for id in sessions {
+                    self.close_session(id);
+                }
+                self.rooms.remove(&room);
+            }
+            Command::RequestKeyframe(track) => self.want_keyframe(track),
+        }
+    }
+
+    fn time_passed(&mut self, now: Instant) {
+        while let Some((at, id)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            self.deadlines.pop_first();
+            let Some(session) = self.sessions.get_mut(&id) else {
+                continue;
+            };
+            session.scheduled = None;
+            if session.quiet_since() + self.patience(id) <= now {
+                let reason = match self.sessions.get(&id) {
+                    Some(session) if session.connected => DisconnectReason::Silent,
+                    _ => DisconnectReason::NeverConnected,
+                };
+                self.end_session(id, Some(reason));
+            } else {
+                self.drive(id, str0m::Input::Timeout(now), now);
+            }
+        }
+        for track in self.keyframes.due(now) {
+            self.ask_keyframe(track);
+        }
+        if self.levels_at.is_some_and(|at| at <= now) {
+            for (room, state) in &mut self.rooms {
+                if let Some(loudest) = state.loudness.changed(now) {
+                    self.outputs.push_back(Output::Event(Event::Levels {
+                        room: *room,
+                        loudest,
+                    }));
+                }
+            }
+            self.levels_at = self
+                .rooms
+                .values()
+                .filter_map(|room| room.loudness.deadline())
+                .min();
+        }
+    }
+
+    fn patience(&self, id: SessionId) -> Duration {
+        match self.sessions.get(&id) {
+            Some(session) if session.connected => self.limits.silence,
+            _ => self.limits.connect,
+        }
+    }
+
+    /// Drives one session's stack and takes up everything that comes of it.
+    fn drive(&mut self, id: SessionId, input: str0m::Input<'_>, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let mut drained = std::mem::take(&mut self.drained);
+        let outcome = session.drive(input, now, &mut drained);
+        self.transmit(&mut drained);
+        for happened in drained.happened.drain(..) {
+            match happened {
+                Happened::Connected => self.tell(Event::Connected { session: id }),
+                Happened::Packet {
+                    source,
+                    stream,
+                    packet,
+                } => {
+                    self.forward(
+                        TrackKey {
+                            session: id,
+                            source,
+                        },
+                        stream,
+                        packet,
+                    );
+                }
+                Happened::Paused { source } => self.flowing(
+                    TrackKey {
+                        session: id,
+                        source,
+                    },
+                    false,
+                ),
+                Happened::KeyframeWanted { slot } => {
+                    let track = self
+                        .sessions
+                        .get(&id)
+                        .and_then(|session| session.slots.get(slot)?.track());
+                    if let Some(track) = track {
+                        self.want_keyframe(track);
+                    }
+                }
+            }
+        }
+        self.drained = drained;
+        match outcome {
+            Ok(deadline) => self.schedule(id, deadline),
+            Err(reason) => self.end_session(id, Some(reason)),
+        }
+    }
+
+    fn transmit(&mut self, drained: &mut Drained) {
+        self.outputs.extend(
+            drained
+                .transmits
+                .drain(..)
+                .map(|transmit| Output::Transmit {
+                    source: transmit.source,
+                    destination: transmit.destination,
+                    bytes: transmit.contents.into(),
+                }),
+        );
+    }
+
+    /// A deadline that moved later is left where it stands: waking up too early is harmless and
+    /// far cheaper than moving it for each packet.
+    fn schedule(&mut self, id: SessionId, deadline: Instant) {
+        let patience = self.patience(id);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let deadline = deadline.min(session.quiet_since() + patience);
+        if let Some(scheduled) = session.scheduled {
+            if scheduled <= deadline {
+                return;
+            }
+            self.deadlines.remove(&(scheduled, id));
+        }
+        session.scheduled = Some(deadline);
+        self.deadlines.insert((deadline, id));
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn is_in_room(&self, room: RoomId, session: SessionId) -> bool {
+        self.rooms
+            .get(&room)
+            .is_some_and(|room| room.sessions.contains(&session))
+    }
+
+    fn track_stopped(&mut self, room: RoomId, track: TrackKey) {
+        self.routes.remove(&track);
+        self.keyframes.forget(track);
+        self.unheard(room, track);
+        self.tell(Event::TrackStopped { track });
+    }
+
+    fn close_session(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let mut drained = std::mem::take(&mut self.drained);
+            session.close(self.now, &mut drained);
+            self.transmit(&mut drained);
+            drained.happened.clear();
+            self.drained = drained;
+            self.end_session(id, None);
+        }
+    }
+
+    fn end_session(&mut self, id: SessionId, reason: Option<DisconnectReason>) {
+        let Some(mut session) = self.sessions.remove(&id) else {
+            return;
+        };
+        self.demux.forget_fragment(&session.fragment());
+        for address in &session.addresses {
+            self.demux.forget_address(*address, id);
+        }
+        if let Some(scheduled) = session.scheduled {
+            self.deadlines.remove(&(scheduled, id));
+        }
+        for source in session.tracks.keys() {
+            let track = TrackKey {
+                session: id,
+                source: *source,
+            };
+            self.track_stopped(session.room, track);
+        }
+        if let Some(reason) = reason {
+            self.counters.failed_sessions += u64::from(reason == DisconnectReason::Failed);
+            self.tell(Event::Disconnected {
+                session: id,
+                reason,
+            });
+        }
+        if let Some(room) = self.rooms.get_mut(&session.room) {
+            room.sessions.remove(&id);
+        }
+        self.connect_tracks(session.room);
+        self.drop_empty_room(session.room);
+    }
+
+    fn drop_empty_room(&mut self, room: RoomId) {
+        if self
+            .rooms
+            .get(&room)
+            .is_some_and(|room| room.sessions.is_empty() && room.graph.edges().next().is_none())
+        {
+            self.rooms.remove(&room);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The sections of an offer, as far as the core itself needs them.
+
+use crate::{MediaError, MediaLimits, Mid, TrackKind};
+
+/// A media section (`m=` line) of an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Section {
+    pub(super) mid: Mid,
+    pub(super) kind: TrackKind,
+}
+
+/// The sound and picture sections of `sdp` in their order; others (data channels) are passed over.
+///
+/// # Errors
+/// If the offer is over a limit, or a section has no name or one that is too long.
+pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, MediaError> {
+    if sdp.len() > limits.offer_bytes {
+        return Err(MediaError::OfferTooLong {
+            bytes: sdp.len(),
+            limit: limits.offer_bytes,
+        });
+    }
+    let found = sdp.lines().filter(|line| line.starts_with("m=")).count();
+    if found > limits.sections {
+        return Err(MediaError::TooManySections {
+            found,
+            limit: limits.sections,
+        });
+    }
+    let mut sections = Vec::with_capacity(found);
+    for section in sdp.split("\nm=").skip(1) {
+        let kind = match section.split(' ').next() {
+            Some("audio") => TrackKind::Audio,
+            Some("video") => TrackKind::Video,
+            _ => continue,
+        };
+        let Some(mid) = section.lines().find_map(|line| line.strip_prefix("a=mid:")) else {
+            return Err(MediaError::OfferRejected {
+                reason: "a section without a=mid".to_owned(),
+            });
+        };
+        if mid.is_empty()
+            || mid.len() > Mid::MAX_BYTES
+            || !mid.bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            return Err(MediaError::OfferRejected {
+                reason: "a section with an odd a=mid".to_owned(),
+            });
+        }
+        sections.push(Section {
+            mid: Mid::from(mid),
+            kind,
+        });
+    }
+    Ok(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFER: &str = "v=0\r\ns=-\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\nm=application 9 UDP/DTLS/SCTP\r\na=mid:1\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:cam\r\n";
+
+    #[test]
+    fn sections_come_in_order_without_data_channels() {
+        let found = sections(OFFER, &MediaLimits::default()).expect("within limits");
+        assert_eq!(
+            found,
+            [
+                Section {
+                    mid: Mid::from("0"),
+                    kind: TrackKind::Audio
+                },
+                Section {
+                    mid: Mid::from("cam"),
+                    kind: TrackKind::Video
+                },
+            ]
+        );
+    }
+
+    #[test]
+    fn limits_hold() {
+        let few = MediaLimits {
+            sections: 2,
+            ..MediaLimits::default()
+        };
+        assert!(matches!(
+            sections(OFFER, &few),
+            Err(MediaError::TooManySections { found: 3, limit: 2 })
+        ));
+        let short = MediaLimits {
+            offer_bytes: 10,
+            ..MediaLimits::default()
+        };
+        assert!(matches!(
+            sections(OFFER, &short),
+            Err(MediaError::OfferTooLong { .. })
+        ));
+        let long_name = OFFER.replace("mid:cam", "mid:a-name-over-16-bytes");
+        assert!(matches!(
+            sections(&long_name, &MediaLimits::default()),
+            Err(MediaError::OfferRejected { .. })
+        ));
+    }
+}

@@ -1,0 +1,388 @@
+//! One WebRTC session: the WebRTC stack of one client with its tracks and slots.
+
+use super::sections::Section;
+use super::slot::{Forwarded, Slot, Written};
+use crate::{Codec, DisconnectReason, MediaError, Mid, RoomId, Source, TrackKind};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+use str0m::change::SdpOffer;
+use str0m::media::{KeyframeRequestKind, Pt};
+use str0m::net::{Protocol, Receive, Transmit};
+use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::{Candidate, Rtc};
+
+/// The stack's own name of a section.
+type StackMid = str0m::media::Mid;
+
+/// A client.
+pub(super) struct Session {
+    pub(super) room: RoomId,
+    rtc: Rtc,
+    created: Instant,
+    pub(super) connected: bool,
+    pub(super) last_heard: Instant,
+    /// Oldest first.
+    pub(super) addresses: VecDeque<SocketAddr>,
+    pub(super) tracks: BTreeMap<Source, Track>,
+    /// Outlives the tracks: a source that comes back begins a new stream.
+    streams: BTreeMap<Source, u64>,
+    by_ssrc: HashMap<Ssrc, Source>,
+    pub(super) slots: Vec<Slot>,
+    /// What the client was last told to offer, until it offers again.
+    pub(super) told_needed: Option<(u32, u32)>,
+    /// Where the session stands in the core's deadlines.
+    pub(super) scheduled: Option<Instant>,
+    /// Whether packets wait in the stack to be drained.
+    pub(super) dirty: bool,
+}
+
+/// A section on which the client sends.
+#[derive(Debug)]
+pub(super) struct Track {
+    mid: StackMid,
+    ssrc: Option<Ssrc>,
+    pub(super) flowing: bool,
+}
+
+/// What the stack did while it was driven.
+#[derive(Debug, Default)]
+pub(super) struct Drained {
+    pub(super) transmits: Vec<Transmit>,
+    pub(super) happened: Vec<Happened>,
+}
+
+/// What the core must know of it.
+#[derive(Debug)]
+pub(super) enum Happened {
+    Connected,
+    Packet {
+        source: Source,
+        stream: u64,
+        packet: RtpPacket,
+    },
+    Paused {
+        source: Source,
+    },
+    /// The client asks for a key frame of what fills a slot.
+    KeyframeWanted {
+        slot: usize,
+    },
+}
+
+/// What an offer changed.
+#[derive(Debug, Default)]
+pub(super) struct TrackChanges {
+    pub(super) started: Vec<Source>,
+    pub(super) stopped: Vec<Source>,
+}
+
+impl Session {
+    pub(super) fn new(room: RoomId, candidates: &[SocketAddr], now: Instant) -> Self {
+        // Bandwidth estimation stays off: without simulcast there is nothing that it could choose,
+        // and the pacer that comes with it would only delay packets. Transport-wide feedback for
+        // what clients send is on.
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .set_ice_lite(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .build(now);
+        for address in candidates {
+            if let Ok(candidate) = Candidate::host(*address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+        Self {
+            room,
+            rtc,
+            created: now,
+            connected: false,
+            last_heard: now,
+            addresses: VecDeque::new(),
+            tracks: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            by_ssrc: HashMap::new(),
+            slots: Vec::new(),
+            told_needed: None,
+            scheduled: None,
+            dirty: false,
+        }
+    }
+
+    /// Since when the client has been silent, or been connecting.
+    pub(super) fn quiet_since(&self) -> Instant {
+        if self.connected {
+            self.last_heard
+        } else {
+            self.created
+        }
+    }
+
+    /// Our own ICE user fragment. An offer that restarts ICE changes it.
+    pub(super) fn fragment(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// Answers an offer. The session must be driven next.
+    pub(super) fn accept(&mut self, offer: SdpOffer) -> Result<String, MediaError> {
+        let rtc = &mut self.rtc;
+        let answer = catch_unwind(AssertUnwindSafe(|| rtc.sdp_api().accept_offer(offer)));
+        match answer {
+            Ok(Ok(answer)) => Ok(answer.to_sdp_string()),
+            Ok(Err(error)) => Err(MediaError::OfferRejected {
+                reason: error.to_string(),
+            }),
+            Err(_) => {
+                self.rtc.disconnect();
+                Err(MediaError::OfferRejected {
+                    reason: "the WebRTC stack failed on it".to_owned(),
+                })
+            }
+        }
+    }
+
+    /// Whether the stack still works.
+    pub(super) fn is_alive(&self) -> bool {
+        self.rtc.is_alive()
+    }
+
+    /// Takes over what an accepted offer says about tracks and slots.
+    pub(super) fn negotiate(
+        &mut self,
+        sections: &[Section],
+        sources: &BTreeMap<Mid, Source>,
+    ) -> TrackChanges {
+        let mut changes = TrackChanges::default();
+        let mut slots = Vec::new();
+        let mut tracks = BTreeMap::new();
+        for section in sections {
+            let mid = StackMid::from(section.mid.as_str());
+            let Some(media) = self.rtc.media(mid) else {
+                continue;
+            };
+            if media.disabled() {
+                continue;
+            }
+            let direction = media.direction();
+            let Some(payload_type) = self.payload_type(mid, section.kind) else {
+                continue;
+            };
+            if direction.is_receiving()
+                && let Some(source) = sources.get(&section.mid)
+            {
+                let kept = self.tracks.remove(source).filter(|track| track.mid == mid);
+                tracks.insert(
+                    *source,
+                    kept.unwrap_or(Track {
+                        mid,
+                        ssrc: None,
+                        flowing: false,
+                    }),
+                );
+            }
+            if direction.is_sending() {
+                let Some(ssrc) = self
+                    .rtc
+                    .direct_api()
+                    .stream_tx_by_mid(mid, None)
+                    .map(|stream| stream.ssrc())
+                else {
+                    continue;
+                };
+                let known = self
+                    .slots
+                    .iter()
+                    .position(|slot| slot.mid == section.mid && slot.ssrc == ssrc);
+                let mut slot = match known {
+                    Some(index) => self.slots.swap_remove(index),
+                    None => Slot::new(section.mid.clone(), section.kind, ssrc, payload_type),
+                };
+                slot.payload_type = payload_type;
+                slots.push(slot);
+            }
+        }
+        self.slots = slots;
+        self.by_ssrc.clear();
+        let before = std::mem::replace(&mut self.tracks, tracks);
+        let now: Vec<Source> = self.tracks.keys().copied().collect();
+        changes.stopped = before
+            .into_keys()
+            .filter(|source| !now.contains(source))
+            .collect();
+        changes.started = now;
+        changes
+    }
+
+    fn payload_type(&self, mid: StackMid, kind: TrackKind) -> Option<Pt> {
+        let codec = match kind.codec() {
+            Codec::Opus => str0m::format::Codec::Opus,
+            Codec::Vp8 => str0m::format::Codec::Vp8,
+        };
+        let agreed = self.rtc.media(mid)?.remote_pts();
+        self.rtc
+            .codec_config()
+            .params()
+            .iter()
+            .find(|params| params.spec().codec == codec && agreed.contains(&params.pt()))
+            .map(|params| params.pt())
+    }
+
+    /// Whether STUN has proved that the client is reached at `source`.
+    pub(super) fn is_reached_at(
+        &self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        now: Instant,
+    ) -> bool {
+        /// Any datagram that is not STUN: the stack then looks for a proved candidate pair.
+        const DTLS: &[u8] = &[20];
+        Receive::new(Protocol::Udp, source, destination, DTLS)
+            .is_ok_and(|probe| self.rtc.accepts(&str0m::Input::Receive(now, probe)))
+    }
+
+    /// Feeds the stack and drains it, until it waits for a moment after `now`. Returns that moment.
+    ///
+    /// # Errors
+    /// When the session has ended. What was drained until then is to be handled all the same.
+    pub(super) fn drive(
+        &mut self,
+        input: str0m::Input<'_>,
+        now: Instant,
+        drained: &mut Drained,
+    ) -> Result<Instant, DisconnectReason> {
+        // A panic in the stack is a bug there; it ends this session and no other.
+        match catch_unwind(AssertUnwindSafe(|| self.drive_stack(input, now, drained))) {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.rtc.disconnect();
+                Err(DisconnectReason::Failed)
+            }
+        }
+    }
+
+    fn drive_stack(
+        &mut self,
+        input: str0m::Input<'_>,
+        now: Instant,
+        drained: &mut Drained,
+    ) -> Result<Instant, DisconnectReason> {
+        /// Packets just written leave the stack after one time-out that is due at once.
+        const ROUNDS: usize = 8;
+
+        self.dirty = false;
+        self.rtc
+            .handle_input(input)
+            .map_err(|_| DisconnectReason::Failed)?;
+        let mut closed = false;
+        let mut deadline = now;
+        for round in 0..ROUNDS {
+            if round > 0 {
+                self.rtc
+                    .handle_input(str0m::Input::Timeout(now))
+                    .map_err(|_| DisconnectReason::Failed)?;
+            }
+            deadline = loop {
+                match self
+                    .rtc
+                    .poll_output()
+                    .map_err(|_| DisconnectReason::Failed)?
+                {
+                    str0m::Output::Timeout(at) => break at,
+                    str0m::Output::Transmit(transmit) => drained.transmits.push(transmit),
+                    str0m::Output::Event(str0m::Event::Closed) => closed = true,
+                    str0m::Output::Event(event) => self.note(event, drained),
+                }
+            };
+            if deadline > now {
+                break;
+            }
+        }
+        match (closed, self.rtc.is_alive()) {
+            (true, _) => Err(DisconnectReason::Closed),
+            (false, false) => Err(DisconnectReason::Failed),
+            (false, true) => Ok(deadline),
+        }
+    }
+
+    fn note(&mut self, event: str0m::Event, drained: &mut Drained) {
+        let happened = match event {
+            str0m::Event::Connected => {
+                let first = !self.connected;
+                self.connected = true;
+                first.then_some(Happened::Connected)
+            }
+            str0m::Event::RtpPacket(packet) => self.source_of(packet.header.ssrc).map(|source| {
+                let stream = self.streams.get(&source).copied().unwrap_or_default();
+                Happened::Packet {
+                    source,
+                    stream,
+                    packet,
+                }
+            }),
+            str0m::Event::StreamPaused(paused) if paused.paused => self
+                .source_of(paused.ssrc)
+                .map(|source| Happened::Paused { source }),
+            str0m::Event::KeyframeRequest(request) => self
+                .slots
+                .iter()
+                .position(|slot| StackMid::from(slot.mid.as_str()) == request.mid)
+                .map(|slot| Happened::KeyframeWanted { slot }),
+            // The stack's own view of ICE is not used: a client that is not heard is gone after
+            // `MediaLimits::silence`, whatever the state of its candidate pairs.
+            _ => None,
+        };
+        drained.happened.extend(happened);
+    }
+
+    /// What is sent with `ssrc`. A new SSRC on a section begins a new stream of its source.
+    fn source_of(&mut self, ssrc: Ssrc) -> Option<Source> {
+        if let Some(source) = self.by_ssrc.get(&ssrc) {
+            return Some(*source);
+        }
+        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        let (source, track) = self.tracks.iter_mut().find(|(_, track)| track.mid == mid)?;
+        if track.ssrc != Some(ssrc) {
+            if let Some(old) = track.ssrc.replace(ssrc) {
+                self.by_ssrc.remove(&old);
+            }
+            *self.streams.entry(*source).or_default() += 1;
+        }
+        self.by_ssrc.insert(ssrc, *source);
+        Some(*source)
+    }
+
+    /// Writes a packet to a slot. The session must be driven next, or after more writes.
+    pub(super) fn write(&mut self, slot: usize, packet: &Forwarded) -> Written {
+        match self.slots.get_mut(slot) {
+            Some(slot) => slot.write(&mut self.rtc, packet),
+            None => Written::Dropped,
+        }
+    }
+
+    /// Asks the client for a key frame. False if it does not send that source yet. The session
+    /// must be driven next.
+    pub(super) fn ask_keyframe(&mut self, source: Source) -> bool {
+        let Some(ssrc) = self.tracks.get(&source).and_then(|track| track.ssrc) else {
+            return false;
+        };
+        match self.rtc.direct_api().stream_rx(&ssrc) {
+            Some(stream) => {
+                stream.request_keyframe(KeyframeRequestKind::Pli);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Says good-bye to the client: RTCP BYE and the end of DTLS are drained.
+    pub(super) fn close(&mut self, now: Instant, drained: &mut Drained) {
+        if self.rtc.close().is_ok() {
+            // Whatever comes of it, the session is over.
+            let _ = self.drive(str0m::Input::Timeout(now), now, drained);
+        }
+        self.rtc.disconnect();
+    }
+}

@@ -1,0 +1,231 @@
+//! A receiving section of a client, and which track fills it.
+
+use super::rewriter::{Incoming, PictureNumbers, Rewriter, Rewritten};
+use crate::{Mid, SlotFill, TrackKey, TrackKind};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+use str0m::Rtc;
+use str0m::media::{ExtensionValues, Pt};
+use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
+
+/// One `recvonly` section of a client's offer.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) mid: Mid,
+    pub(super) kind: TrackKind,
+    pub(super) ssrc: Ssrc,
+    pub(super) payload_type: Pt,
+    track: Option<TrackKey>,
+    rewriter: Rewriter,
+}
+
+/// A packet on its way to many slots: what does not depend on the slot, worked out once.
+pub(super) struct Forwarded {
+    pub(super) incoming: Incoming,
+    pub(super) arrival: Instant,
+    pub(super) marker: bool,
+    pub(super) extensions: ExtensionValues,
+    pub(super) descriptor: Option<Vp8Descriptor>,
+    pub(super) payload: Arc<[u8]>,
+}
+
+/// What a slot did with a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// It waits in the session's WebRTC stack, which must be drained.
+    Queued,
+    /// A key frame of the track must be asked for.
+    NeedsKeyframe,
+    /// Nothing.
+    Dropped,
+}
+
+impl Slot {
+    pub(super) fn new(mid: Mid, kind: TrackKind, ssrc: Ssrc, payload_type: Pt) -> Self {
+        Self {
+            mid,
+            kind,
+            ssrc,
+            payload_type,
+            track: None,
+            rewriter: Rewriter::default(),
+        }
+    }
+
+    pub(super) fn track(&self) -> Option<TrackKey> {
+        self.track
+    }
+
+    pub(super) fn fill(&self) -> SlotFill {
+        SlotFill {
+            mid: self.mid.clone(),
+            track: self.track,
+        }
+    }
+
+    /// Sends one packet of the slot's track, with the slot's numbers.
+    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded) -> Written {
+        let Rewritten::Send {
+            seq,
+            timestamp,
+            vp8,
+            switched,
+        } = (match self.rewriter.rewrite(&packet.incoming, packet.arrival) {
+            Rewritten::NeedsKeyframe => return Written::NeedsKeyframe,
+            Rewritten::Late => return Written::Dropped,
+            sent => sent,
+        })
+        else {
+            return Written::Dropped;
+        };
+        let mut api = rtc.direct_api();
+        let Some(stream) = api.stream_tx(&self.ssrc) else {
+            return Written::Dropped;
+        };
+        // The first sound packet of a new source is marked as the start of a talk spurt, so that
+        // the receiver's jitter buffer may adapt there (RFC 3551, section 4.1).
+        let marker = packet.marker || (switched && self.kind == TrackKind::Audio);
+        let mut write = RtpWrite::new(
+            self.payload_type,
+            seq.into(),
+            timestamp,
+            packet.arrival,
+            Arc::clone(&packet.payload),
+        )
+        .marker(marker)
+        .ext_vals(packet.extensions.clone())
+        .nackable(self.kind == TrackKind::Video);
+        if let (Some(descriptor), Some(numbers)) = (&packet.descriptor, vp8)
+            && let Some(patch) = patch(descriptor, numbers)
+        {
+            write = write.vp8_patch(patch);
+        }
+        stream.write_rtp(write);
+        Written::Queued
+    }
+}
+
+fn patch(descriptor: &Vp8Descriptor, numbers: PictureNumbers) -> Option<Vp8Patch> {
+    let mut patch = descriptor.patch().picture_id(numbers.picture_id);
+    if let Some(index) = numbers.tl0_pic_idx {
+        patch = patch.tl0_pic_idx(index);
+    }
+    patch.build().ok()
+}
+
+/// The outcome of [`assign`].
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Assignment {
+    /// Whether any slot has another track than before.
+    pub(super) changed: bool,
+    /// Pictures that got a slot just now: they need a key frame.
+    pub(super) new_pictures: Vec<TrackKey>,
+    /// Sound and picture slots that would hold all tracks, if those at hand do not.
+    pub(super) needed: Option<(u32, u32)>,
+}
+
+/// Fills `slots` with the `wanted` tracks. A track that is still wanted keeps its slot; the others
+/// take free slots of their kind, in order.
+pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignment {
+    let mut outcome = Assignment::default();
+    let mut unplaced = wanted.clone();
+    for slot in slots.iter_mut() {
+        let keeps = slot.track.is_some_and(|track| unplaced.remove(&track));
+        if !keeps && slot.track.take().is_some() {
+            slot.rewriter.release();
+            outcome.changed = true;
+        }
+    }
+    let mut left_over = false;
+    for track in unplaced {
+        let kind = track.source.kind();
+        let Some(slot) = slots
+            .iter_mut()
+            .find(|slot| slot.kind == kind && slot.track.is_none())
+        else {
+            left_over = true;
+            continue;
+        };
+        slot.track = Some(track);
+        outcome.changed = true;
+        if kind == TrackKind::Video {
+            outcome.new_pictures.push(track);
+        }
+    }
+    if left_over {
+        let count = |kind| {
+            let tracks = wanted
+                .iter()
+                .filter(|track| track.source.kind() == kind)
+                .count();
+            u32::try_from(tracks).unwrap_or(u32::MAX)
+        };
+        outcome.needed = Some((count(TrackKind::Audio), count(TrackKind::Video)));
+    }
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SessionId, Source};
+
+    fn camera(session: u64) -> TrackKey {
+        TrackKey {
+            session: SessionId(session),
+            source: Source::Camera,
+        }
+    }
+
+    fn slots(count: u32) -> Vec<Slot> {
+        (0..count)
+            .map(|index| {
+                Slot::new(
+                    Mid::new(index.to_string()),
+                    TrackKind::Video,
+                    Ssrc::from(index),
+                    Pt::from(96),
+                )
+            })
+            .collect()
+    }
+
+    fn filled(slots: &[Slot]) -> Vec<Option<TrackKey>> {
+        slots.iter().map(Slot::track).collect()
+    }
+
+    #[test]
+    fn a_track_keeps_its_slot_while_others_come_and_go() {
+        let mut slots = slots(2);
+        assign(&mut slots, &BTreeSet::from([camera(5), camera(6)]));
+        assert_eq!(filled(&slots), [Some(camera(5)), Some(camera(6))]);
+
+        let gone = assign(&mut slots, &BTreeSet::from([camera(6)]));
+        assert!(gone.changed);
+        assert_eq!(filled(&slots), [None, Some(camera(6))]);
+
+        let came = assign(&mut slots, &BTreeSet::from([camera(1), camera(6)]));
+        assert_eq!(came.new_pictures, [camera(1)]);
+        assert_eq!(filled(&slots), [Some(camera(1)), Some(camera(6))]);
+        assert_eq!(
+            assign(&mut slots, &BTreeSet::from([camera(1), camera(6)])),
+            Assignment::default()
+        );
+    }
+
+    #[test]
+    fn too_few_slots_say_how_many_are_needed() {
+        let mut slots = slots(1);
+        let microphone = TrackKey {
+            session: SessionId(1),
+            source: Source::Microphone,
+        };
+        let outcome = assign(
+            &mut slots,
+            &BTreeSet::from([camera(1), camera(2), camera(3), microphone]),
+        );
+        assert_eq!(outcome.needed, Some((1, 3)));
+        assert_eq!(filled(&slots), [Some(camera(1))]);
+    }
+}

@@ -1,0 +1,226 @@
+//! The loop of a shard's thread.
+
+use super::outbox::Outbox;
+use super::socket::{BatchedSocket, MediaSocket};
+use crate::{
+    Command, Core, Datagram, Event, Input, MediaError, MediaLimits, Offer, Output, RecordedPacket,
+};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+/// What a handle asks of its shard.
+#[derive(Debug)]
+pub(super) enum Request {
+    Offer {
+        offer: Offer,
+        answer: oneshot::Sender<Result<String, MediaError>>,
+    },
+    Command(Command),
+    Shutdown,
+}
+
+/// Everything that wakes the thread.
+enum Wake {
+    Readable,
+    Request(Option<Request>),
+    Deadline,
+    EventsTaken,
+}
+
+/// A core with its socket and queues.
+pub(super) struct Driver {
+    core: Core,
+    socket: BatchedSocket,
+    candidates: Vec<SocketAddr>,
+    inbox: mpsc::Receiver<Request>,
+    events: mpsc::Sender<Event>,
+    recorded: mpsc::Sender<RecordedPacket>,
+    /// Events for which there was no room, in order.
+    waiting: VecDeque<Event>,
+    outbox: Outbox,
+    unrecorded: u64,
+    behind_told: Option<Instant>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        socket: MediaSocket,
+        candidates: Vec<SocketAddr>,
+        limits: MediaLimits,
+        inbox: mpsc::Receiver<Request>,
+        events: mpsc::Sender<Event>,
+        recorded: mpsc::Sender<RecordedPacket>,
+    ) -> Result<Self, MediaError> {
+        Ok(Self {
+            core: Core::new(Instant::now().into_std(), candidates.clone(), limits),
+            socket: socket.into_batched().map_err(MediaError::Start)?,
+            candidates,
+            inbox,
+            events,
+            recorded,
+            waiting: VecDeque::new(),
+            outbox: Outbox::default(),
+            unrecorded: 0,
+            behind_told: None,
+        })
+    }
+
+    /// Runs until told to stop, or until every handle is gone.
+    pub(super) async fn run(mut self) -> Result<(), MediaError> {
+        loop {
+            let deadline = self.drain().await;
+            let wake = tokio::select! {
+                request = self.inbox.recv() => Wake::Request(request),
+                readable = self.socket.readable() => {
+                    readable.map_err(MediaError::Start)?;
+                    Wake::Readable
+                }
+                () = tokio::time::sleep_until(deadline) => Wake::Deadline,
+                room = self.events.reserve(), if !self.waiting.is_empty() => {
+                    if let (Ok(room), Some(event)) = (room, self.waiting.pop_front()) {
+                        room.send(event);
+                    }
+                    Wake::EventsTaken
+                }
+            };
+            match wake {
+                Wake::Readable => self.receive()?,
+                Wake::Request(Some(Request::Offer { offer, answer })) => {
+                    let answered = self.core.offer(Instant::now().into_std(), offer);
+                    // The caller may have gone away meanwhile: its session will never connect.
+                    let _ = answer.send(answered);
+                }
+                Wake::Request(Some(Request::Command(command))) => {
+                    self.core
+                        .handle(Input::Command(Instant::now().into_std(), command))?;
+                }
+                Wake::Request(Some(Request::Shutdown) | None) => return self.close().await,
+                Wake::Deadline => self
+                    .core
+                    .handle(Input::Timeout(Instant::now().into_std()))?,
+                Wake::EventsTaken => {}
+            }
+        }
+    }
+
+    /// Takes in what has come: at most so much that what goes out does not wait long.
+    fn receive(&mut self) -> Result<(), MediaError> {
+        /// Of up to 32 datagrams each, so that at 10 µs for a packet and its copies, sending waits
+        /// for no more than a few milliseconds.
+        const BATCHES: usize = 4;
+
+        for _ in 0..BATCHES {
+            let Self {
+                core,
+                socket,
+                candidates,
+                outbox,
+                ..
+            } = self;
+            let now = Instant::now().into_std();
+            let mut broken = None;
+            let more = socket.receive(|origin, bytes| {
+                if let Some(ip) = origin.local_ip {
+                    outbox.learn_local(ip);
+                }
+                let destination = candidates
+                    .iter()
+                    .find(|candidate| Some(candidate.ip()) == origin.local_ip)
+                    // Behind a NAT, datagrams come to an address that is not advertised.
+                    .or_else(|| candidates.iter().find(|candidate| candidate.is_ipv4() == origin.source.is_ipv4()));
+                let Some(destination) = destination else {
+                    return;
+                };
+                let datagram = Datagram { now, source: origin.source, destination: *destination, bytes };
+                if let Err(error) = core.handle(Input::Datagram(datagram)) {
+                    broken = Some(error);
+                }
+            });
+            if let Some(error) = broken {
+                return Err(error);
+            }
+            if !more.map_err(MediaError::Start)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what the core puts out, up to its next deadline.
+    async fn drain(&mut self) -> Instant {
+        loop {
+            match self.core.poll_output() {
+                Output::Transmit {
+                    source,
+                    destination,
+                    bytes,
+                } => {
+                    self.outbox
+                        .push(&self.socket, source, destination, &bytes)
+                        .await;
+                }
+                Output::Event(event) => self.tell(event),
+                Output::Recorded(packet) => self.record(packet),
+                Output::Deadline(at) => {
+                    self.outbox.flush(&self.socket).await;
+                    return Instant::from_std(at);
+                }
+            }
+        }
+    }
+
+    /// Events keep their order. When nobody reads them, levels are dropped, which are old in a
+    /// moment; all others are few: they come from commands and from sessions that come and go.
+    fn tell(&mut self, event: Event) {
+        if self.waiting.is_empty() {
+            match self.events.try_send(event) {
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+                Err(mpsc::error::TrySendError::Full(event)) => self.waiting.push_back(event),
+            }
+        } else if !matches!(event, Event::Levels { .. }) {
+            self.waiting.push_back(event);
+        }
+    }
+
+    fn record(&mut self, packet: RecordedPacket) {
+        /// A recorder that is behind is told of once a second, well within the 3 s in which the
+        /// bench must see it.
+        const TELL_AGAIN: Duration = Duration::from_secs(1);
+
+        if self.recorded.try_send(packet).is_err() {
+            self.unrecorded += 1;
+        }
+        if self.unrecorded > 0
+            && self
+                .behind_told
+                .is_none_or(|told| told.elapsed() >= TELL_AGAIN)
+        {
+            self.behind_told = Some(Instant::now());
+            let dropped = std::mem::take(&mut self.unrecorded);
+            self.tell(Event::RecorderBehind { dropped });
+        }
+    }
+
+    async fn close(mut self) -> Result<(), MediaError> {
+        let now = Instant::now().into_std();
+        for room in self.core.rooms() {
+            self.core
+                .handle(Input::Command(now, Command::CloseRoom(room)))?;
+        }
+        self.drain().await;
+        let counters = self.core.counters();
+        tracing::info!(
+            media.datagrams = counters.datagrams,
+            media.garbage = counters.garbage,
+            media.forwarded = counters.forwarded,
+            media.recorded = counters.recorded,
+            media.failed_sessions = counters.failed_sessions,
+            media.unsent = self.outbox.lost(),
+            "media shard ended"
+        );
+        Ok(())
+    }
+}

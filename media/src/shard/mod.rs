@@ -1,0 +1,198 @@
+//! One thread and one UDP socket that drive a [`Core`](crate::Core).
+
+mod driver;
+mod outbox;
+mod socket;
+
+use crate::{
+    Command, Event, Graph, MediaError, MediaLimits, Offer, RecordedPacket, RoomId, SessionId,
+    TrackKey,
+};
+use driver::{Driver, Request};
+use socket::MediaSocket;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where a shard listens and what it bears.
+#[derive(Debug, Clone)]
+pub struct ShardConfig {
+    /// The address of the UDP socket. Port 0 takes a free one. `[::]` listens on IPv4 too.
+    pub bind: SocketAddr,
+    /// The addresses at which clients reach the socket, at the socket's own port; each becomes a
+    /// candidate of every answer. At least one.
+    pub advertised: Vec<IpAddr>,
+    /// What the shard bears.
+    pub limits: MediaLimits,
+}
+
+/// What comes out of a shard. **Both must be read all the time**, or events wait and recorded
+/// packets are dropped. They end when the shard has ended, or its thread has panicked: see
+/// [`ShardHandle::shutdown`].
+#[derive(Debug)]
+pub struct ShardOutputs {
+    /// In the order in which things happened.
+    pub events: mpsc::Receiver<Event>,
+    /// Packets of the tracks that a graph connects to [`Sink::Recorder`](crate::Sink::Recorder).
+    pub recorded: mpsc::Receiver<RecordedPacket>,
+}
+
+/// Starts shards.
+#[derive(Debug)]
+pub struct Shard;
+
+impl Shard {
+    /// Binds the socket and starts the thread.
+    ///
+    /// # Errors
+    /// If there is nothing to advertise, the address cannot be bound or the thread not started.
+    pub fn spawn(config: ShardConfig) -> Result<(ShardHandle, ShardOutputs), MediaError> {
+        if config.advertised.is_empty() {
+            return Err(MediaError::NoAddress);
+        }
+        let limits = config.limits;
+        let socket = MediaSocket::bind(config.bind).map_err(MediaError::Start)?;
+        let local_addr = socket.local_addr();
+        let candidates: Vec<SocketAddr> = config
+            .advertised
+            .iter()
+            .map(|ip| SocketAddr::new(*ip, local_addr.port()))
+            .collect();
+        let (requests, inbox) = mpsc::channel(limits.commands);
+        let (events_in, events) = mpsc::channel(limits.events);
+        let (recorded_in, recorded) = mpsc::channel(limits.recorded);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(MediaError::Start)?;
+        let run = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(async {
+                    Driver::new(socket, candidates, limits, inbox, events_in, recorded_in)?
+                        .run()
+                        .await
+                })
+            }));
+            match outcome {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "media shard stopped"
+                    );
+                    Err(error)
+                }
+                Err(_) => {
+                    tracing::error!("media shard panicked");
+                    Err(MediaError::Panicked)
+                }
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("media-shard".to_owned())
+            .spawn(run)
+            .map_err(MediaError::Start)?;
+        let handle = ShardHandle {
+            requests,
+            local_addr,
+            thread: Arc::new(Mutex::new(Some(thread))),
+        };
+        Ok((handle, ShardOutputs { events, recorded }))
+    }
+}
+
+/// How the rest of the program talks to a shard. Clones talk to the same one.
+#[derive(Debug, Clone)]
+pub struct ShardHandle {
+    requests: mpsc::Sender<Request>,
+    local_addr: SocketAddr,
+    thread: Arc<Mutex<Option<JoinHandle<Result<(), MediaError>>>>>,
+}
+
+impl ShardHandle {
+    /// The address of the UDP socket, with its port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Answers a client's offer with SDP; see [`Core::offer`](crate::Core::offer).
+    ///
+    /// # Errors
+    /// As [`Core::offer`](crate::Core::offer), or if the shard has ended.
+    pub async fn offer(&self, offer: Offer) -> Result<String, MediaError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests
+            .send(Request::Offer { offer, answer })
+            .await
+            .map_err(|_| MediaError::Stopped)?;
+        answered.await.map_err(|_| MediaError::Stopped)?
+    }
+
+    /// Replaces the graph of a room. Commands and offers take effect in the order in which they
+    /// were given.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
+    pub fn set_graph(&self, room: RoomId, graph: Graph) -> Result<(), MediaError> {
+        self.command(Command::SetGraph { room, graph })
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
+    pub fn close_session(&self, session: SessionId) -> Result<(), MediaError> {
+        self.command(Command::CloseSession(session))
+    }
+
+    /// Ends all sessions of a room and forgets its graph.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
+    pub fn close_room(&self, room: RoomId) -> Result<(), MediaError> {
+        self.command(Command::CloseRoom(room))
+    }
+
+    /// Asks the sender of a picture for a key frame.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
+    pub fn request_keyframe(&self, track: TrackKey) -> Result<(), MediaError> {
+        self.command(Command::RequestKeyframe(track))
+    }
+
+    fn command(&self, command: Command) -> Result<(), MediaError> {
+        self.requests
+            .try_send(Request::Command(command))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => MediaError::Busy,
+                mpsc::error::TrySendError::Closed(_) => MediaError::Stopped,
+            })
+    }
+
+    /// Ends all sessions, telling their clients, and waits for the thread. Once only: further
+    /// calls return at once.
+    ///
+    /// # Errors
+    /// Why the thread had ended before, if it had: [`MediaError::Panicked`] or what its socket
+    /// said.
+    pub async fn shutdown(&self) -> Result<(), MediaError> {
+        // A thread that has ended takes no request, and that is what is wanted.
+        let _ = self.requests.send(Request::Shutdown).await;
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(thread) = thread else {
+            return Ok(());
+        };
+        match tokio::task::spawn_blocking(move || thread.join()).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(MediaError::Panicked),
+        }
+    }
+}

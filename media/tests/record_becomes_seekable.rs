@@ -1,0 +1,60 @@
+//! The copy for playback has a duration and an index, also when the recorded file was torn.
+
+mod recording;
+
+use otyrys_media::recorder::{RecorderError, make_seekable};
+use recording::*;
+
+/// EBML id of Cues, the index.
+const CUES: [u8; 4] = [0x1c, 0x53, 0xbb, 0x6b];
+
+#[test]
+fn a_recorded_track_gets_its_duration_and_an_index() {
+    for (packets, length_ms, blocks) in [(sound(4), 4_000, 200), (picture(3), 2_967, 90)] {
+        let recorded = record(packets);
+        let folder = tempfile::tempdir().unwrap();
+        let input = saved(&folder, &recorded.file.bytes());
+        assert_eq!(header_duration_ms(&input), None);
+        let output = folder.path().join("seekable.webm");
+        let info = make_seekable(&input, &output).unwrap();
+        assert!(info.duration_ms.abs_diff(length_ms) <= 20, "{info:?}");
+        assert_eq!(header_duration_ms(&output), Some(info.duration_ms));
+        assert_eq!(block_times_ms(&output), block_times_ms(&input));
+        assert!(block_times_ms(&output).len().abs_diff(blocks) <= 1);
+        let bytes = std::fs::read(&output).unwrap();
+        assert!(bytes.windows(4).any(|id| id == CUES));
+    }
+}
+
+#[test]
+fn a_file_torn_at_any_byte_gives_all_its_whole_blocks() {
+    for packets in [sound(2), picture(2)] {
+        let bytes = record(packets).file.bytes();
+        let folder = tempfile::tempdir().unwrap();
+        let whole = block_times_ms(&saved(&folder, &bytes));
+        for cut in (1..=6).map(|n| bytes.len() - n * n * 157) {
+            let input = saved(&folder, &bytes[..cut]);
+            let output = folder.path().join("seekable.webm");
+            make_seekable(&input, &output).unwrap();
+            let left = block_times_ms(&output);
+            assert!(whole.starts_with(&left), "cut at {cut}");
+            assert!(left.len() * 3 > whole.len(), "{} of {}", left.len(), whole.len());
+        }
+    }
+}
+
+#[test]
+fn a_file_without_a_block_is_refused_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("seekable.webm");
+    let header = &record(sound(1)).file.bytes()[..200];
+    for bytes in [&header[..], b"no webm at all", b""] {
+        let input = saved(&folder, bytes);
+        let result = make_seekable(&input, &output);
+        assert!(matches!(result, Err(RecorderError::Remux(_))), "{result:?}");
+        std::fs::remove_file(input).unwrap();
+    }
+    let missing = make_seekable(&folder.path().join("none.webm"), &output);
+    assert!(matches!(missing, Err(RecorderError::Io(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

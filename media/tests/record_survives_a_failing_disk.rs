@@ -1,0 +1,151 @@
+//! A disk that fails for one track is told at once and costs no other track anything.
+
+mod recording;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use otyrys_media::Codec;
+use otyrys_media::recorder::{
+    Fault, FeedId, Recorder, RecorderConfig, RecorderError, RecorderEvent, SegmentKey,
+};
+use recording::*;
+
+const OTHER: SegmentKey = SegmentKey(0x99);
+const OTHER_FEED: FeedId = FeedId(8);
+
+fn failures(events: &[RecorderEvent]) -> Vec<(FeedId, Fault)> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            RecorderEvent::Failed { feed, kind, .. } => Some((*feed, *kind)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_full_disk_fails_one_track_and_the_others_go_on() {
+    let sink = MemorySink {
+        full_after: Some((SEGMENT, 1)),
+        ..MemorySink::default()
+    };
+    let files = Arc::clone(&sink.files);
+    let config = RecorderConfig {
+        threads: 1,
+        ..RecorderConfig::default()
+    };
+    let (recorder, mut events) = Recorder::spawn(config, Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    handle.start(OTHER_FEED, info(OTHER, Codec::Opus)).unwrap();
+    for packet in sound(4) {
+        handle.packet(FEED, packet.clone()).unwrap();
+        handle.packet(OTHER_FEED, packet).unwrap();
+    }
+    recorder.shutdown();
+    let events: Vec<_> = std::iter::from_fn(|| events.blocking_recv()).collect();
+    assert_eq!(failures(&events), [(FEED, Fault::Disk)]);
+    let closed: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            RecorderEvent::Closed { feed, duration_ms, .. } => Some((*feed, *duration_ms)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(closed.len(), 1);
+    assert_eq!(closed[0].0, OTHER_FEED);
+    assert!(closed[0].1.abs_diff(4_000) <= 20);
+    // What was written before the disk was full still plays.
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = files.lock().unwrap()[&SEGMENT.0].bytes();
+    assert!(!decoded_sound(&saved(&folder, &bytes)).is_empty());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_within_a_second() {
+    let sink = MemorySink {
+        closed_to: Some(SEGMENT),
+        ..MemorySink::default()
+    };
+    let (recorder, mut events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    let began = Instant::now();
+    for packet in sound(1) {
+        handle.packet(FEED, packet).unwrap();
+    }
+    let event = events.blocking_recv().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(failures(&[event]), [(FEED, Fault::Disk)]);
+    recorder.shutdown();
+}
+
+#[test]
+fn sound_that_stops_coming_is_on_disk_within_a_second() {
+    let sink = MemorySink::default();
+    let files = Arc::clone(&sink.files);
+    let (recorder, _events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    let now = Instant::now();
+    // Ten packets at the real time, one of them missing, then nothing more.
+    for (n, mut packet) in sound(1).into_iter().take(10).enumerate() {
+        packet.arrival = now + Duration::from_millis(n as u64);
+        if n != 7 {
+            handle.packet(FEED, packet).unwrap();
+        }
+    }
+    std::thread::sleep(Duration::from_millis(950));
+    let file = files.lock().unwrap().get(&SEGMENT.0).cloned().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(block_times_ms(&saved(&folder, &file.bytes())).len(), 9);
+    assert!(!file.finished);
+    assert_eq!(handle.stalled_for(), Duration::ZERO);
+    recorder.shutdown();
+}
+
+#[test]
+fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
+    struct Hanging(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+    impl otyrys_media::recorder::ChunkSink for Hanging {
+        fn open(
+            &self,
+            _: SegmentKey,
+            _: u64,
+        ) -> std::io::Result<Box<dyn otyrys_media::recorder::ChunkWriter>> {
+            let _ = self.0.lock().unwrap().recv();
+            Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
+        }
+    }
+    let (release, held) = std::sync::mpsc::channel();
+    let config = RecorderConfig {
+        queue_packets: 100,
+        ..RecorderConfig::default()
+    };
+    let sink = Arc::new(Hanging(std::sync::Mutex::new(held)));
+    let (recorder, mut events) = Recorder::spawn(config, sink).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    let packets = sound(5);
+    let count = packets.len();
+    let refused = packets
+        .into_iter()
+        .filter(|packet| {
+            let taken = handle.packet(FEED, packet.clone());
+            matches!(taken, Err(RecorderError::Behind))
+        })
+        .count();
+    assert!(refused > 0 && refused < count, "{refused} of {count}");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(handle.stalled_for() >= Duration::from_millis(200));
+    release.send(()).unwrap();
+    let mut told = 0;
+    while told < refused as u64 {
+        if let Some(RecorderEvent::Behind { refused_packets }) = events.blocking_recv() {
+            told += refused_packets;
+        }
+    }
+    recorder.shutdown();
+    assert!(matches!(handle.stop(FEED), Err(RecorderError::Stopped)));
+}

@@ -1,0 +1,316 @@
+//! Real RTP made by GStreamer, a recorder that writes into memory, and ffmpeg as the judge of
+//! what was written: the reader shares no code with the writer.
+
+#![expect(dead_code, reason = "each test file uses its own part of the harness")]
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app::AppSink;
+use otyrys_media::recorder::{
+    ChunkSink, ChunkWriter, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderEvent, SegmentKey,
+};
+use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey};
+
+pub(crate) const FEED: FeedId = FeedId(7);
+pub(crate) const SEGMENT: SegmentKey = SegmentKey(0x1234);
+
+/// Delay of the network in all tests, in milliseconds.
+pub(crate) const DELAY_MS: u64 = 30;
+
+/// Opus packets of 20 ms: a tick each second over a tone that never stands still.
+pub(crate) fn sound(seconds: u32) -> Vec<RecordedPacket> {
+    let buffers = seconds * 50;
+    packets(
+        Codec::Opus,
+        &format!(
+            "audiotestsrc num-buffers={buffers} samplesperbuffer=960 wave=pink-noise volume=0.3 \
+             ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 ! rtpopuspay"
+        ),
+    )
+}
+
+/// VP8 pictures at 30 a second, a key frame each second, several packets each.
+pub(crate) fn picture(seconds: u32) -> Vec<RecordedPacket> {
+    let frames = seconds * 30;
+    packets(
+        Codec::Vp8,
+        &format!(
+            "videotestsrc num-buffers={frames} pattern=ball \
+             ! video/x-raw,width=320,height=240,framerate=30/1 ! timeoverlay \
+             ! vp8enc deadline=1 cpu-used=8 keyframe-max-dist=30 target-bitrate=600000 \
+             ! rtpvp8pay picture-id-mode=15-bit mtu=600"
+        ),
+    )
+}
+
+/// The packets that a pipeline makes, with arrival times as over an even network, beginning at
+/// [`epoch`].
+fn packets(codec: Codec, pipeline: &str) -> Vec<RecordedPacket> {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(&format!("{pipeline} ! appsink name=out sync=false"))
+        .unwrap()
+        .downcast::<gst::Pipeline>()
+        .unwrap();
+    let out = pipeline
+        .by_name("out")
+        .unwrap()
+        .downcast::<AppSink>()
+        .unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let source = match codec {
+        Codec::Opus => Source::Microphone,
+        Codec::Vp8 => Source::Camera,
+    };
+    let zero = epoch();
+    let mut first: Option<(u16, u32)> = None;
+    let mut made = Vec::new();
+    while let Ok(sample) = out.pull_sample() {
+        let map = sample.buffer().unwrap().map_readable().unwrap();
+        let seq = u16::from_be_bytes([map[2], map[3]]);
+        let time = u32::from_be_bytes([map[4], map[5], map[6], map[7]]);
+        let (first_seq, first_time) = *first.get_or_insert((seq, time));
+        let ticks = u64::from(time.wrapping_sub(first_time));
+        let micros = ticks * 1_000_000 / u64::from(codec.clock_rate_hz());
+        made.push(RecordedPacket {
+            track: TrackKey {
+                session: SessionId(1),
+                source,
+            },
+            kind: source.kind(),
+            codec,
+            stream: 1,
+            seq: 70_000 + u64::from(seq.wrapping_sub(first_seq)),
+            timestamp: 5_000_000_000 + ticks,
+            clock_rate_hz: codec.clock_rate_hz(),
+            arrival: zero + Duration::from_millis(DELAY_MS) + Duration::from_micros(micros),
+            marker: map[1] & 0x80 != 0,
+            payload: Bytes::copy_from_slice(&map[12 + 4 * usize::from(map[0] & 0x0f)..]),
+            sender_report: None,
+        });
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(!made.is_empty());
+    made
+}
+
+/// The zero of the record clock, the same for the whole process and ahead of real time: packets
+/// are fed faster than they "arrive", and what the recorder does by real time (a gap given up
+/// while nothing comes) stays out of the way.
+pub(crate) fn epoch() -> Instant {
+    static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    *EPOCH.get_or_init(|| Instant::now() + Duration::from_secs(60))
+}
+
+/// Repeatable chance.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// True in `percent` of all throws.
+    pub(crate) fn hits(&mut self, percent: u64) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 20) % 100 < percent
+    }
+}
+
+/// A file as the archive would have it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct MemoryFile {
+    pub(crate) starts_ms: u64,
+    pub(crate) chunks: Vec<(Vec<u8>, u64)>,
+    pub(crate) finished: bool,
+}
+
+impl MemoryFile {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.chunks.concat_bytes()
+    }
+}
+
+trait ConcatBytes {
+    fn concat_bytes(&self) -> Vec<u8>;
+}
+
+impl ConcatBytes for Vec<(Vec<u8>, u64)> {
+    fn concat_bytes(&self) -> Vec<u8> {
+        self.iter().flat_map(|(bytes, _)| bytes.clone()).collect()
+    }
+}
+
+/// An archive in memory; `full_after` lets the named segment's disk fill up.
+#[derive(Debug, Default)]
+pub(crate) struct MemorySink {
+    pub(crate) files: Arc<Mutex<HashMap<u128, MemoryFile>>>,
+    pub(crate) full_after: Option<(SegmentKey, usize)>,
+    pub(crate) closed_to: Option<SegmentKey>,
+}
+
+struct MemoryWriter {
+    files: Arc<Mutex<HashMap<u128, MemoryFile>>>,
+    segment: SegmentKey,
+    full_after: Option<usize>,
+}
+
+impl ChunkSink for MemorySink {
+    fn open(&self, segment: SegmentKey, starts_ms: u64) -> io::Result<Box<dyn ChunkWriter>> {
+        if self.closed_to == Some(segment) {
+            return Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        }
+        let file = MemoryFile {
+            starts_ms,
+            ..MemoryFile::default()
+        };
+        let before = self.files.lock().unwrap().insert(segment.0, file);
+        assert!(before.is_none(), "a segment is opened once");
+        Ok(Box::new(MemoryWriter {
+            files: Arc::clone(&self.files),
+            segment,
+            full_after: self
+                .full_after
+                .and_then(|(full, after)| (full == segment).then_some(after)),
+        }))
+    }
+}
+
+impl ChunkWriter for MemoryWriter {
+    fn append(&mut self, bytes: &[u8], ends_ms: u64) -> io::Result<()> {
+        let mut files = self.files.lock().unwrap();
+        let file = files.get_mut(&self.segment.0).unwrap();
+        if self.full_after.is_some_and(|after| file.chunks.len() >= after) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        file.chunks.push((bytes.to_vec(), ends_ms));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let mut files = self.files.lock().unwrap();
+        files.get_mut(&self.segment.0).unwrap().finished = true;
+        Ok(())
+    }
+}
+
+pub(crate) struct Recorded {
+    pub(crate) file: MemoryFile,
+    pub(crate) events: Vec<RecorderEvent>,
+}
+
+impl Recorded {
+    /// Of the one file, as the recorder told it when it closed.
+    pub(crate) fn duration_ms(&self) -> u64 {
+        match self.events.last() {
+            Some(RecorderEvent::Closed { duration_ms, .. }) => *duration_ms,
+            other => panic!("the last event is {other:?}"),
+        }
+    }
+}
+
+/// Feeds the packets in the given order into one feed and closes it.
+pub(crate) fn record(packets: Vec<RecordedPacket>) -> Recorded {
+    let sink = MemorySink::default();
+    let files = Arc::clone(&sink.files);
+    let codec = packets[0].codec;
+    let (recorder, mut events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(SEGMENT, codec)).unwrap();
+    for packet in packets {
+        handle.packet(FEED, packet).unwrap();
+    }
+    handle.stop(FEED).unwrap();
+    recorder.shutdown();
+    let events = std::iter::from_fn(|| events.blocking_recv()).collect();
+    let file = files.lock().unwrap().remove(&SEGMENT.0).unwrap();
+    Recorded { file, events }
+}
+
+pub(crate) fn info(segment: SegmentKey, codec: Codec) -> FeedInfo {
+    FeedInfo {
+        segment,
+        codec,
+        epoch: epoch(),
+    }
+}
+
+/// A file for ffmpeg to read, in a folder that goes with the test.
+pub(crate) fn saved(folder: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
+    let path = folder.path().join(format!("{}.webm", bytes.len()));
+    std::fs::write(&path, bytes).unwrap();
+    path
+}
+
+/// Times of all blocks in milliseconds, as ffprobe reads them.
+pub(crate) fn block_times_ms(file: &Path) -> Vec<u64> {
+    let text = tool(
+        "ffprobe",
+        &[
+            "-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+            file.to_str().unwrap(),
+        ],
+    );
+    String::from_utf8(text)
+        .unwrap()
+        .lines()
+        .map(|line| (line.trim_end_matches(',').parse::<f64>().unwrap() * 1_000.0).round() as u64)
+        .collect()
+}
+
+/// What the header says, in milliseconds; a streamable file says nothing.
+pub(crate) fn header_duration_ms(file: &Path) -> Option<u64> {
+    let text = tool(
+        "ffprobe",
+        &[
+            "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0",
+            file.to_str().unwrap(),
+        ],
+    );
+    let seconds = String::from_utf8(text).unwrap().trim().parse::<f64>().ok()?;
+    Some((seconds * 1_000.0).round() as u64)
+}
+
+/// Decodes the sound to 16-bit samples at 48 kHz, each block where it stands in time.
+pub(crate) fn decoded_sound(file: &Path) -> Vec<i16> {
+    let bytes = tool(
+        "ffmpeg",
+        &[
+            "-v", "error", "-i", file.to_str().unwrap(), "-f", "s16le", "-ac", "1", "-",
+        ],
+    );
+    bytes
+        .chunks_exact(2)
+        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
+        .collect()
+}
+
+/// Decodes all pictures; how many there are.
+pub(crate) fn decoded_pictures(file: &Path) -> usize {
+    let bytes = tool(
+        "ffmpeg",
+        &[
+            "-v", "error", "-i", file.to_str().unwrap(), "-fps_mode", "passthrough", "-s", "16x16",
+            "-pix_fmt", "gray", "-f", "rawvideo", "-",
+        ],
+    );
+    bytes.len() / 256
+}
+
+/// Runs a tool that must succeed without a word of complaint.
+fn tool(name: &str, arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(name).args(arguments).output().unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {complaints}");
+    assert_eq!(complaints, "", "{name} {arguments:?}");
+    output.stdout
+}

@@ -1,0 +1,65 @@
+use crate::world::{World, edge, track};
+use otyrys_media::{Event, Source};
+use std::net::SocketAddr;
+
+#[test]
+fn more_slots_are_asked_for_and_then_filled() {
+    let mut world = World::new(24);
+    let judge = world.join(1, &[Source::Microphone, Source::Camera], 0, 0);
+    let witness = world.join(2, &[Source::Microphone, Source::Camera], 0, 0);
+    let clerk = world.join(3, &[], 1, 1);
+    let now = world.now;
+    for id in [judge, witness] {
+        world.client(id).start(Source::Microphone, now);
+        world.client(id).start(Source::Camera, now);
+    }
+    world.connect(&[
+        edge(judge, Source::Microphone, clerk),
+        edge(judge, Source::Camera, clerk),
+        edge(witness, Source::Microphone, clerk),
+        edge(witness, Source::Camera, clerk),
+    ]);
+    let needed = Event::SlotsNeeded { session: clerk, audio: 2, video: 2 };
+    assert_eq!(world.events.iter().filter(|event| **event == needed).count(), 1);
+    world.run_ms(500);
+    let kept = world.slot_of(clerk, track(judge, Source::Camera));
+    assert!(world.clients[&clerk].got.iter().all(|got| got.from == judge));
+
+    world.offer(clerk, 1, 1, false).expect("an answer");
+    world.run_ms(1_000);
+    assert_eq!(world.slot_of(clerk, track(judge, Source::Camera)), kept);
+    let picture = world.slot_of(clerk, track(witness, Source::Camera));
+    let sound = world.slot_of(clerk, track(witness, Source::Microphone));
+    let got = &world.clients[&clerk].got;
+    for mid in [picture, sound] {
+        assert!(got.iter().filter(|got| got.mid == mid && got.from == witness).count() > 40);
+    }
+    // The picture that was there before went on without a gap.
+    let seqs: Vec<u64> = got.iter().filter(|got| got.mid == kept).map(|got| got.seq).collect();
+    assert!(seqs.iter().copied().eq(seqs[0]..seqs[0] + seqs.len() as u64));
+}
+
+#[test]
+fn ice_starts_anew_from_another_address() {
+    let mut world = World::new(25);
+    let judge = world.join(1, &[Source::Microphone], 0, 0);
+    let clerk = world.join(2, &[], 1, 0);
+    world.connect(&[edge(judge, Source::Microphone, clerk)]);
+    let now = world.now;
+    world.client(judge).start(Source::Microphone, now);
+    world.run_ms(500);
+
+    // From Wi-Fi to cellular: the old address is dead.
+    let cellular = SocketAddr::from(([10, 0, 9, 9], 4999));
+    let client = world.client(judge);
+    let wifi = str0m::Candidate::host(client.address, "udp").expect("a candidate");
+    client.rtc.direct_api().invalidate_candidate(&wifi);
+    client.address = cellular;
+    client.rtc.add_local_candidate(str0m::Candidate::host(cellular, "udp").expect("a candidate"));
+    world.offer(judge, 1, 0, true).expect("an answer");
+    world.run_ms(2_000);
+    let before = world.clients[&clerk].got.len();
+    world.run_ms(500);
+    assert!(world.clients[&clerk].got.len() > before + 20, "{before}");
+    assert!(!world.events.iter().any(|event| matches!(event, Event::Disconnected { .. })));
+}

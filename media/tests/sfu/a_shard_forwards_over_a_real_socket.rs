@@ -1,0 +1,132 @@
+use crate::client::Client;
+use crate::world::{edge, tape, track};
+use otyrys_media::{
+    Event, Graph, MediaError, MediaLimits, Offer, RoomId, SessionId, Shard, ShardConfig, ShardHandle, Source,
+};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc::error::TryRecvError;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const COURT: RoomId = RoomId(7);
+
+struct Peer {
+    client: Client,
+    socket: UdpSocket,
+}
+
+impl Peer {
+    async fn join(shard: &ShardHandle, session: u64, sources: &[Source], audio: usize, video: usize) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0)).await.expect("a socket");
+        let address = socket.local_addr().expect("an address");
+        let mut client = Client::at(address, SessionId(session), sources, Instant::now());
+        let (sdp, pending) = client.make_offer(audio, video, false);
+        let offer = Offer { room: COURT, session: client.session, sdp, sources: client.sources() };
+        let answer = shard.offer(offer).await.expect("an answer");
+        assert!(answer.contains("a=ice-lite"));
+        assert!(answer.contains(&format!("127.0.0.1 {} typ host", shard.local_addr().port())));
+        client.take_answer(pending, &answer, Instant::now());
+        Self { client, socket }
+    }
+
+    async fn turn(&mut self) {
+        let now = Instant::now();
+        let mut buffer = [0; 2_000];
+        while let Ok((length, source)) = self.socket.try_recv_from(&mut buffer) {
+            self.client.receive(now, source, &buffer[..length]);
+        }
+        self.client.time_passed(now);
+        for (_, destination, bytes) in self.client.poll(now) {
+            self.socket.send_to(&bytes, destination).await.expect("sent");
+        }
+    }
+}
+
+async fn run(peers: &mut [Peer], time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        for peer in peers.iter_mut() {
+            peer.turn().await;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn config() -> ShardConfig {
+    ShardConfig { bind: SocketAddr::new(LOOPBACK, 0), advertised: vec![LOOPBACK], limits: MediaLimits::default() }
+}
+
+#[tokio::test]
+async fn sound_and_picture_cross_the_loopback() {
+    let (shard, mut outputs) = Shard::spawn(config()).expect("a shard");
+    let mut peers = [
+        Peer::join(&shard, 1, &[Source::Microphone, Source::Camera], 0, 0).await,
+        Peer::join(&shard, 2, &[], 1, 1).await,
+    ];
+    let (judge, clerk) = (SessionId(1), SessionId(2));
+    let graph: Graph = [
+        edge(judge, Source::Microphone, clerk),
+        edge(judge, Source::Camera, clerk),
+        tape(judge, Source::Microphone),
+    ]
+    .into_iter()
+    .collect();
+    shard.set_graph(COURT, graph).expect("a shard that runs");
+    run(&mut peers, Duration::from_millis(500)).await;
+    let now = Instant::now();
+    peers[0].client.start(Source::Microphone, now);
+    peers[0].client.start(Source::Camera, now);
+    run(&mut peers, Duration::from_millis(1_000)).await;
+
+    let got = &peers[1].client.got;
+    assert!(got.len() >= 90, "{}", got.len());
+    let (sound, picture): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.picture_id.is_none());
+    for packets in [sound, picture] {
+        assert!(packets.windows(2).all(|pair| pair[1].seq == pair[0].seq + 1));
+    }
+    let mut recorded = 0;
+    while outputs.recorded.try_recv().is_ok() {
+        recorded += 1;
+    }
+    assert!(recorded >= 45, "{recorded}");
+
+    shard.shutdown().await.expect("a clean end");
+    run(&mut peers, Duration::from_millis(100)).await;
+    assert!(peers.iter().all(|peer| peer.client.closed));
+    assert!(matches!(shard.close_room(COURT), Err(MediaError::Stopped)));
+    let mut events = Vec::new();
+    while let Some(event) = outputs.events.recv().await {
+        events.push(event);
+    }
+    assert!(events.contains(&Event::Connected { session: judge }));
+    assert!(events.contains(&Event::TrackStopped { track: track(judge, Source::Camera) }));
+}
+
+#[tokio::test]
+async fn a_recorder_that_is_behind_is_told_of() {
+    let limits = MediaLimits { recorded: 8, ..MediaLimits::default() };
+    let (shard, mut outputs) = Shard::spawn(ShardConfig { limits, ..config() }).expect("a shard");
+    let mut peers = [Peer::join(&shard, 1, &[Source::Microphone], 0, 0).await];
+    let graph: Graph = [tape(SessionId(1), Source::Microphone)].into_iter().collect();
+    shard.set_graph(COURT, graph).expect("a shard that runs");
+    run(&mut peers, Duration::from_millis(300)).await;
+    peers[0].client.start(Source::Microphone, Instant::now());
+    run(&mut peers, Duration::from_millis(600)).await;
+    let mut behind = false;
+    loop {
+        match outputs.events.try_recv() {
+            Ok(Event::RecorderBehind { dropped }) => behind |= dropped > 0,
+            Ok(_) => {}
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+        }
+    }
+    assert!(behind);
+    shard.shutdown().await.expect("a clean end");
+}
+
+#[tokio::test]
+async fn a_shard_without_an_address_does_not_start() {
+    let lost = ShardConfig { advertised: Vec::new(), ..config() };
+    assert!(matches!(Shard::spawn(lost), Err(MediaError::NoAddress)));
+}

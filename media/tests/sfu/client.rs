@@ -1,0 +1,315 @@
+//! A client made of the same WebRTC stack, which sends marked packets and keeps what it gets.
+
+use otyrys_media::{Mid, SessionId, Source, TrackKind};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::Codec;
+use str0m::media::{Direction, ExtensionValues, MediaKind, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{RtpWrite, Ssrc};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+type StackMid = str0m::media::Mid;
+
+/// A packet that a client got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Got {
+    pub(crate) mid: Mid,
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) picture_id: Option<u16>,
+    pub(crate) keyframe: bool,
+    /// Whose packet it is and which: as its sender marked it.
+    pub(crate) from: SessionId,
+    pub(crate) number: u64,
+}
+
+/// What a client sends of one source.
+struct Sending {
+    mid: Option<StackMid>,
+    on: bool,
+    next_at: Instant,
+    seq: u64,
+    timestamp: u32,
+    frame: u16,
+    /// Packets sent so far, and the number of the next one.
+    number: u64,
+    keyframe_wanted: bool,
+}
+
+/// One client.
+pub(crate) struct Client {
+    pub(crate) session: SessionId,
+    pub(crate) address: SocketAddr,
+    pub(crate) rtc: Rtc,
+    pub(crate) got: Vec<Got>,
+    /// Key frames that were asked of it.
+    pub(crate) asked: u32,
+    pub(crate) closed: bool,
+    /// RFC 6464, in -dBov.
+    pub(crate) level: i8,
+    sending: BTreeMap<Source, Sending>,
+    deadline: Instant,
+    sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+}
+
+impl Client {
+    pub(crate) fn new(session: SessionId, sources: &[Source], now: Instant) -> Self {
+        let host = u8::try_from(session.0 % 200).expect("below 200") + 10;
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 1, host)), 4000);
+        Self::at(address, session, sources, now)
+    }
+
+    pub(crate) fn at(address: SocketAddr, session: SessionId, sources: &[Source], now: Instant) -> Self {
+        let mut rtc =
+            Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
+        rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+        let sending = sources
+            .iter()
+            .map(|source| {
+                let sending = Sending {
+                    mid: None,
+                    on: false,
+                    next_at: now,
+                    seq: 1_000 * session.0,
+                    timestamp: 90_000 * u32::try_from(session.0).expect("small"),
+                    frame: u16::try_from(session.0 * 100).expect("small"),
+                    number: 0,
+                    keyframe_wanted: true,
+                };
+                (*source, sending)
+            })
+            .collect();
+        Self {
+            session,
+            address,
+            rtc,
+            got: Vec::new(),
+            asked: 0,
+            closed: false,
+            level: -30,
+            sending,
+            deadline: now,
+            sent: Vec::new(),
+        }
+    }
+
+    pub(crate) fn make_offer(&mut self, audio_slots: usize, video_slots: usize, restart_ice: bool) -> (String, SdpPendingOffer) {
+        let mut change = self.rtc.sdp_api();
+        if restart_ice {
+            change.ice_restart(true);
+        }
+        for (source, sending) in &mut self.sending {
+            if sending.mid.is_none() {
+                sending.mid = Some(change.add_media(kind_of(*source), Direction::SendOnly, None, None, None));
+            }
+        }
+        for _ in 0..audio_slots {
+            change.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        }
+        for _ in 0..video_slots {
+            change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        }
+        let (offer, pending) = change.apply().expect("a change");
+        (offer.to_sdp_string(), pending)
+    }
+
+    pub(crate) fn take_answer(&mut self, pending: SdpPendingOffer, answer: &str, now: Instant) {
+        let answer = SdpAnswer::from_sdp_string(answer).expect("an answer in SDP");
+        self.rtc.sdp_api().accept_answer(pending, answer).expect("an answer that fits");
+        self.rtc.handle_input(Input::Timeout(now)).expect("a sound client");
+    }
+
+    pub(crate) fn sources(&self) -> BTreeMap<Mid, Source> {
+        self.sending
+            .iter()
+            .filter_map(|(source, sending)| Some((Mid::new(sending.mid?.to_string()), *source)))
+            .collect()
+    }
+
+    /// Begins to send a source: sound each 20 ms, a picture of two packets each 40 ms.
+    pub(crate) fn start(&mut self, source: Source, now: Instant) {
+        let sending = self.sending.get_mut(&source).expect("a source that was offered");
+        sending.on = true;
+        sending.next_at = now;
+    }
+
+    pub(crate) fn stop(&mut self, source: Source) {
+        self.sending.get_mut(&source).expect("a source that was offered").on = false;
+    }
+
+    /// How many packets of a source were sent.
+    pub(crate) fn sent(&self, source: Source) -> u64 {
+        self.sending[&source].number
+    }
+
+    /// Starts the numbering of a source anew, as a browser does that opens another camera.
+    pub(crate) fn restart_stream(&mut self, source: Source) {
+        let sending = self.sending.get_mut(&source).expect("a source that was offered");
+        let mid = sending.mid.expect("offered");
+        let mut api = self.rtc.direct_api();
+        let ssrc: Ssrc = api.new_ssrc();
+        let rtx: Ssrc = api.new_ssrc();
+        let had_rtx = api.stream_tx_by_mid(mid, None).expect("a stream").rtx().is_some();
+        api.reset_stream_tx(mid, None, ssrc, had_rtx.then_some(rtx)).expect("a new stream");
+        sending.seq = 7;
+        sending.keyframe_wanted = true;
+    }
+
+    pub(crate) fn next_at(&self) -> Instant {
+        self.sending
+            .values()
+            .filter(|sending| sending.on)
+            .map(|sending| sending.next_at)
+            .chain([self.deadline])
+            .min()
+            .expect("at least the deadline")
+    }
+
+    pub(crate) fn time_passed(&mut self, now: Instant) {
+        let mut wrote = false;
+        for (source, sending) in &mut self.sending {
+            while sending.on && sending.next_at <= now {
+                write(&mut self.rtc, self.session, *source, sending, self.level, now);
+                wrote = true;
+            }
+        }
+        if wrote || self.deadline <= now {
+            self.rtc.handle_input(Input::Timeout(now)).expect("a sound client");
+        }
+    }
+
+    pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
+        let received = Receive::new(Protocol::Udp, source, self.address, bytes).expect("a packet");
+        self.rtc.handle_input(Input::Receive(now, received)).expect("a sound client");
+        self.drain(now);
+    }
+
+    /// What it has sent since the last time.
+    pub(crate) fn poll(&mut self, now: Instant) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        self.drain(now);
+        std::mem::take(&mut self.sent)
+    }
+
+    fn drain(&mut self, now: Instant) {
+        loop {
+            match self.rtc.poll_output().expect("a sound client") {
+                Output::Timeout(at) => {
+                    // A deadline that does not move would stop virtual time.
+                    self.deadline = at.max(now + Duration::from_micros(100));
+                    return;
+                }
+                Output::Transmit(transmit) => {
+                    self.sent.push((transmit.source, transmit.destination, transmit.contents.into()));
+                }
+                Output::Event(Event::RtpPacket(packet)) => {
+                    let mid = self
+                        .rtc
+                        .direct_api()
+                        .stream_rx(&packet.header.ssrc)
+                        .expect("a stream that packets came on")
+                        .mid();
+                    let kind = self.rtc.media(mid).expect("a section").kind();
+                    let got = parse(Mid::new(mid.to_string()), kind, *packet.seq_no, packet.header.timestamp, &packet.payload);
+                    self.got.push(got);
+                }
+                Output::Event(Event::KeyframeRequest(request)) => {
+                    self.asked += 1;
+                    for sending in self.sending.values_mut().filter(|sending| sending.mid == Some(request.mid)) {
+                        sending.keyframe_wanted = true;
+                    }
+                }
+                Output::Event(Event::Closed) => self.closed = true,
+                Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+fn kind_of(source: Source) -> MediaKind {
+    match source.kind() {
+        TrackKind::Audio => MediaKind::Audio,
+        TrackKind::Video => MediaKind::Video,
+    }
+}
+
+/// The sender's session and the packet's number, at the end of each payload.
+fn mark(payload: &mut Vec<u8>, session: SessionId, number: u64) {
+    payload.extend(session.0.to_be_bytes());
+    payload.extend(number.to_be_bytes());
+}
+
+fn write(rtc: &mut Rtc, session: SessionId, source: Source, sending: &mut Sending, level: i8, now: Instant) {
+    let mid = sending.mid.expect("offered");
+    match source.kind() {
+        TrackKind::Audio => {
+            let mut payload = vec![0xfc; 60];
+            mark(&mut payload, session, sending.number);
+            let levels = ExtensionValues { audio_level: Some(level), voice_activity: Some(true), ..Default::default() };
+            send(rtc, mid, sending, now, payload, true, levels, Codec::Opus);
+            sending.timestamp = sending.timestamp.wrapping_add(960);
+            sending.next_at += Duration::from_millis(20);
+        }
+        TrackKind::Video => {
+            let keyframe = std::mem::take(&mut sending.keyframe_wanted);
+            for part in 0..2 {
+                // RFC 7741, section 4.2: X, and S in the first packet; I, L and T; a picture id of 15 bits.
+                let start = if part == 0 { 0x90 } else { 0x80 };
+                let [high, low] = sending.frame.to_be_bytes();
+                let mut payload = vec![start, 0xE0, high | 0x80, low, low, 0x20];
+                payload.push(u8::from(!keyframe));
+                payload.extend([0; 900]);
+                mark(&mut payload, session, sending.number);
+                send(rtc, mid, sending, now, payload, part == 1, ExtensionValues::default(), Codec::Vp8);
+            }
+            sending.frame = (sending.frame + 1) & 0x7fff;
+            sending.timestamp = sending.timestamp.wrapping_add(3_600);
+            sending.next_at += Duration::from_millis(40);
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "all of them differ between sound and picture")]
+fn send(
+    rtc: &mut Rtc,
+    mid: StackMid,
+    sending: &mut Sending,
+    now: Instant,
+    payload: Vec<u8>,
+    marker: bool,
+    extensions: ExtensionValues,
+    codec: Codec,
+) {
+    let payload_type = payload_type(rtc, codec);
+    let mut api = rtc.direct_api();
+    let stream = api.stream_tx_by_mid(mid, None).expect("a stream");
+    stream.write_rtp(
+        RtpWrite::new(payload_type, sending.seq.into(), sending.timestamp, now, payload)
+            .marker(marker)
+            .ext_vals(extensions)
+            .nackable(codec == Codec::Vp8),
+    );
+    sending.seq += 1;
+    sending.number += 1;
+}
+
+fn payload_type(rtc: &Rtc, codec: Codec) -> Pt {
+    rtc.codec_config().params().iter().find(|params| params.spec().codec == codec).expect("a codec").pt()
+}
+
+fn parse(mid: Mid, kind: MediaKind, seq: u64, timestamp: u32, payload: &[u8]) -> Got {
+    let number_at = payload.len() - 8;
+    let word = |at: usize| u64::from_be_bytes(payload[at..at + 8].try_into().expect("eight bytes"));
+    let video = kind == MediaKind::Video;
+    Got {
+        mid,
+        seq,
+        timestamp,
+        picture_id: video.then(|| u16::from_be_bytes([payload[2] & 0x7f, payload[3]])),
+        keyframe: video && payload[0] == 0x90 && payload[6] == 0,
+        from: SessionId(word(number_at - 8)),
+        number: word(number_at),
+    }
+}

@@ -1,0 +1,17 @@
+//! What the media core does, seen from outside: clients join it over a network that loses, delays
+//! and reorders, on virtual time.
+
+mod client;
+mod world;
+
+mod a_client_that_offers_again_keeps_its_place;
+mod a_session_without_an_edge_gets_no_packet;
+mod a_shard_forwards_over_a_real_socket;
+mod a_slot_goes_on_counting_when_its_source_changes;
+mod garbage_is_survived;
+mod key_frames_are_asked_for_sparingly;
+mod lost_pictures_are_repaired;
+mod somebody_who_vanished_comes_back;
+mod sound_and_picture_reach_the_others;
+mod the_loudest_are_named;
+mod the_recorder_gets_every_packet;
