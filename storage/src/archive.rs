@@ -1,7 +1,11 @@
 //! The archive: sealed bundles in an object store (a folder here, S3 in a cluster).
 
 use crate::{
-    archive_path::ArchivePath, bundle::Bundle, error::StorageError, files, ids::HearingId,
+    archive_path::ArchivePath,
+    bundle::Bundle,
+    error::StorageError,
+    files,
+    ids::HearingId,
     manifest::{MANIFEST_NAME, SEAL_NAME},
 };
 use bytes::Bytes;
@@ -25,7 +29,9 @@ impl Archive {
     /// [`StorageError::NotWritable`] and the like.
     pub fn in_folder(dir: &Path) -> Result<Self, StorageError> {
         files::create_dirs(dir)?;
-        Ok(Self::new(Arc::new(LocalFileSystem::new_with_prefix(dir)?.with_fsync(true))))
+        Ok(Self::new(Arc::new(
+            LocalFileSystem::new_with_prefix(dir)?.with_fsync(true),
+        )))
     }
 
     /// The archive in any object store whose writes are durable when they return.
@@ -42,14 +48,18 @@ impl Archive {
         let listed = bundle.manifest.files.iter().map(|file| file.path.as_str());
         for path in listed.chain([MANIFEST_NAME, SEAL_NAME]) {
             let source = bundle.dir.join(path);
-            let mut file =
-                File::open(&source).await.map_err(|error| StorageError::file(&source, error))?;
+            let mut file = File::open(&source)
+                .await
+                .map_err(|error| StorageError::file(&source, error))?;
             let key = key(bundle.manifest.hearing, path);
             let mut writer = BufWriter::new(Arc::clone(&self.store), key);
             tokio::io::copy(&mut file, &mut writer)
                 .await
                 .map_err(|error| StorageError::file(&source, error))?;
-            writer.shutdown().await.map_err(|error| StorageError::file(&source, error))?;
+            writer
+                .shutdown()
+                .await
+                .map_err(|error| StorageError::file(&source, error))?;
         }
         Ok(())
     }

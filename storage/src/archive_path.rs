@@ -38,7 +38,9 @@ impl ArchivePath {
 /// Whether `part` may be one part of a path.
 pub(crate) fn is_part(part: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=MAX_PART_BYTES).contains(&part.len()) && !part.starts_with('.') && part.bytes().all(allowed)
+    (1..=MAX_PART_BYTES).contains(&part.len())
+        && !part.starts_with('.')
+        && part.bytes().all(allowed)
 }
 
 impl FromStr for ArchivePath {
@@ -80,11 +82,31 @@ mod tests {
 
     #[test]
     fn paths_that_leave_their_folder_are_refused() {
-        for bad in ["", "/", "/etc/passwd", "..", "a/../b", "a//b", "a/", ".hidden", "a\\b", "a/\0"] {
+        for bad in [
+            "",
+            "/",
+            "/etc/passwd",
+            "..",
+            "a/../b",
+            "a//b",
+            "a/",
+            ".hidden",
+            "a\\b",
+            "a/\0",
+        ] {
             assert!(bad.parse::<ArchivePath>().is_err(), "{bad:?}");
         }
-        assert!("a/".repeat(9).trim_end_matches('/').parse::<ArchivePath>().is_err());
+        assert!(
+            "a/".repeat(9)
+                .trim_end_matches('/')
+                .parse::<ArchivePath>()
+                .is_err()
+        );
         assert!("x".repeat(256).parse::<ArchivePath>().is_err());
-        assert!("record/0197/microphone-0197.chunks.jsonl".parse::<ArchivePath>().is_ok());
+        assert!(
+            "record/0197/microphone-0197.chunks.jsonl"
+                .parse::<ArchivePath>()
+                .is_ok()
+        );
     }
 }

@@ -75,7 +75,10 @@ impl Bundle {
             fs::remove_dir_all(&partial).map_err(|error| StorageError::file(&partial, error))?;
         }
         files::create_dirs(&partial)?;
-        let mut packer = Packer { root: partial.clone(), files: Vec::new() };
+        let mut packer = Packer {
+            root: partial.clone(),
+            files: Vec::new(),
+        };
         let events = packer.events(input)?;
         let segments = spool
             .segments(input.hearing)?
@@ -100,7 +103,11 @@ impl Bundle {
         files::write_whole(&partial.join(SEAL_NAME), &to_json(&seal(&bytes, key))?)?;
         fs::rename(&partial, out).map_err(|error| StorageError::file(out, error))?;
         files::sync_parent(out)?;
-        Ok(Self { dir: out.to_owned(), manifest, manifest_sha256: Digest::of(&bytes) })
+        Ok(Self {
+            dir: out.to_owned(),
+            manifest,
+            manifest_sha256: Digest::of(&bytes),
+        })
     }
 
     /// Reads the manifest of a bundle without checking anything
@@ -113,7 +120,11 @@ impl Bundle {
         let bytes = fs::read(&path).map_err(|error| StorageError::file(&path, error))?;
         let manifest = serde_json::from_slice(&bytes)
             .map_err(|error| StorageError::corrupt(path.display(), error))?;
-        Ok(Self { dir: dir.to_owned(), manifest, manifest_sha256: Digest::of(&bytes) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+            manifest_sha256: Digest::of(&bytes),
+        })
     }
 }
 
@@ -147,13 +158,19 @@ impl Packer {
         let path: ArchivePath = path.parse()?;
         let place = path.under(&self.root);
         if place.exists() {
-            return Err(StorageError::Conflict(format!("there are two files {path}")));
+            return Err(StorageError::Conflict(format!(
+                "there are two files {path}"
+            )));
         }
         if let Some(dir) = place.parent() {
             files::create_dirs(dir)?;
         }
         files::write_whole(&place, bytes)?;
-        self.files.push(FileEntry { path, size: bytes.len() as u64, sha256: Digest::of(bytes) });
+        self.files.push(FileEntry {
+            path,
+            size: bytes.len() as u64,
+            sha256: Digest::of(bytes),
+        });
         Ok(())
     }
 
@@ -162,7 +179,10 @@ impl Packer {
         let mut text = String::new();
         for event in &input.events {
             if !event.follows(input.hearing, last) {
-                return Err(StorageError::Conflict(format!("event {} does not follow", event.seq)));
+                return Err(StorageError::Conflict(format!(
+                    "event {} does not follow",
+                    event.seq
+                )));
             }
             last = Some((event.seq, event.hash));
             text.push_str(&event.line);
@@ -180,7 +200,10 @@ impl Packer {
     ) -> Result<SegmentHead, StorageError> {
         let facts = &record.facts;
         if record.ending.is_none() {
-            return Err(StorageError::Conflict(format!("segment {} is open", facts.segment)));
+            return Err(StorageError::Conflict(format!(
+                "segment {} is open",
+                facts.segment
+            )));
         }
         let stem = format!("record/{}", facts.stem());
         let paths = spool.files(facts);
@@ -192,7 +215,11 @@ impl Packer {
         let sha256 = check_media(&paths.media, record)?;
         let place = path.under(&self.root);
         link(&paths.media, &place)?;
-        self.files.push(FileEntry { path: path.clone(), size: record.len, sha256 });
+        self.files.push(FileEntry {
+            path: path.clone(),
+            size: record.len,
+            sha256,
+        });
         Ok(SegmentHead {
             segment: facts.segment,
             path,
@@ -221,9 +248,14 @@ fn check_media(path: &Path, record: &SegmentRecord) -> Result<Digest, StorageErr
         }
         whole.update(&buffer);
     }
-    let rest = media.read(&mut [0]).map_err(|error| StorageError::file(path, error))?;
+    let rest = media
+        .read(&mut [0])
+        .map_err(|error| StorageError::file(path, error))?;
     if rest != 0 {
-        return Err(StorageError::corrupt(path.display(), "there is more than was acknowledged"));
+        return Err(StorageError::corrupt(
+            path.display(),
+            "there is more than was acknowledged",
+        ));
     }
     Ok(whole.finish())
 }

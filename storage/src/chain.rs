@@ -22,7 +22,10 @@ pub(crate) fn close_line(body: &str) -> (String, Digest) {
 /// # Errors
 /// In words, what does not hold.
 pub(crate) fn check_line(line: &str) -> Result<Digest, &'static str> {
-    let cut = line.len().checked_sub(HASH_MEMBER_LEN).ok_or("the line is too short")?;
+    let cut = line
+        .len()
+        .checked_sub(HASH_MEMBER_LEN)
+        .ok_or("the line is too short")?;
     let (open, member) = line.split_at_checked(cut).ok_or("the line has no hash")?;
     let stated: Digest = member
         .strip_prefix(",\"hash\":\"")
@@ -30,7 +33,11 @@ pub(crate) fn check_line(line: &str) -> Result<Digest, &'static str> {
         .and_then(|hash| hash.parse().ok())
         .ok_or("the line has no hash")?;
     let actual = Digest::of(format!("{open}}}").as_bytes());
-    if actual == stated { Ok(stated) } else { Err("the line does not match its hash") }
+    if actual == stated {
+        Ok(stated)
+    } else {
+        Err("the line does not match its hash")
+    }
 }
 
 #[cfg(test)]

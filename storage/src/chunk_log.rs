@@ -117,7 +117,14 @@ impl ChunkLog {
             sha256: Digest::of(bytes),
             prev: self.head,
         };
-        let Chunk { n, offset, len, ends_ms, sha256, prev } = chunk;
+        let Chunk {
+            n,
+            offset,
+            len,
+            ends_ms,
+            sha256,
+            prev,
+        } = chunk;
         let (line, hash) = close_line(&format!(
             "{{\"n\":{n},\"offset\":{offset},\"len\":{len},\"ends_ms\":{ends_ms},\
              \"sha256\":\"{sha256}\",\"prev\":\"{prev}\"}}"

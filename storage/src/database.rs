@@ -70,7 +70,11 @@ impl Database {
         };
         let writer = pool(1).connect_with(options.clone()).await?;
         let readers = pool(READERS).connect_with(options).await?;
-        Ok(Self { readers, writer, _lock: Arc::new(lock) })
+        Ok(Self {
+            readers,
+            writer,
+            _lock: Arc::new(lock),
+        })
     }
 
     /// Where the database file of a data directory lies.
@@ -127,7 +131,8 @@ pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, StorageError> {
 
 /// A value kept as text (an identifier, a digest).
 pub(crate) fn parse<T: FromStr<Err: ToString>>(text: &str) -> Result<T, StorageError> {
-    text.parse().map_err(|error: T::Err| StorageError::corrupt(format!("{text:?}"), error.to_string()))
+    text.parse()
+        .map_err(|error: T::Err| StorageError::corrupt(format!("{text:?}"), error.to_string()))
 }
 
 /// A JSON column.

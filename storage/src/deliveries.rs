@@ -113,7 +113,9 @@ impl Database {
             Some(_) => Err(StorageError::Conflict(format!(
                 "the delivery of hearing {hearing} cannot become {state} now"
             ))),
-            None => Err(StorageError::NotFound(format!("the delivery of hearing {hearing}"))),
+            None => Err(StorageError::NotFound(format!(
+                "the delivery of hearing {hearing}"
+            ))),
         }
     }
 
@@ -137,8 +139,15 @@ impl Database {
                 "acknowledged" => DeliveryState::Acknowledged {
                     receipt: parse_json(receipt.as_deref().unwrap_or("null"))?,
                 },
-                "rejected" => DeliveryState::Rejected { reason: reason.unwrap_or_default() },
-                other => return Err(StorageError::corrupt("a delivery", format!("state {other:?}"))),
+                "rejected" => DeliveryState::Rejected {
+                    reason: reason.unwrap_or_default(),
+                },
+                other => {
+                    return Err(StorageError::corrupt(
+                        "a delivery",
+                        format!("state {other:?}"),
+                    ));
+                }
             },
             changed_at: timestamp(row.try_get("changed_us")?)?,
         }))

@@ -53,7 +53,10 @@ impl Database {
             return if text == line.text && start_ms == i64::from(line.start_ms) {
                 Ok(())
             } else {
-                Err(StorageError::Conflict(format!("line {} says something else", line.id)))
+                Err(StorageError::Conflict(format!(
+                    "line {} says something else",
+                    line.id
+                )))
             };
         }
         sqlx::query(
@@ -94,8 +97,7 @@ impl Database {
 }
 
 fn line_of(row: &SqliteRow) -> Result<LineRow, StorageError> {
-    // A mean probability needs no more digits than an f32 has.
-    #[expect(clippy::cast_possible_truncation, reason = "stored from an f32")]
+    // Stored from an f32, so nothing is lost.
     let confidence = row.try_get::<f64, _>("confidence")? as f32;
     Ok(LineRow {
         id: parse(row.try_get("id")?)?,

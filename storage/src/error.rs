@@ -69,7 +69,10 @@ impl StorageError {
 
     /// What is stored at `what` does not hold, for `reason`.
     pub(crate) fn corrupt(what: impl ToString, reason: impl ToString) -> Self {
-        Self::Corrupt { what: what.to_string(), reason: reason.to_string() }
+        Self::Corrupt {
+            what: what.to_string(),
+            reason: reason.to_string(),
+        }
     }
 }
 

@@ -111,7 +111,9 @@ impl Database {
         event: NewEvent,
     ) -> Result<StoredEvent, StorageError> {
         let mut stored = self.append_events(hearing, vec![event]).await?;
-        stored.pop().ok_or_else(|| StorageError::corrupt("the event log", "an event went missing"))
+        stored
+            .pop()
+            .ok_or_else(|| StorageError::corrupt("the event log", "an event went missing"))
     }
 
     /// Appends several events, all or none.
@@ -152,7 +154,9 @@ impl Database {
         .execute(&mut *transaction)
         .await?;
         if changed.rows_affected() == 0 {
-            return Err(StorageError::Conflict(format!("hearing {hearing} is closed or unknown")));
+            return Err(StorageError::Conflict(format!(
+                "hearing {hearing} is closed or unknown"
+            )));
         }
         transaction.commit().await?;
         Ok(stored)
@@ -192,12 +196,11 @@ async fn append(
     hearing: HearingId,
     events: Vec<NewEvent>,
 ) -> Result<Vec<StoredEvent>, StorageError> {
-    let last: Option<(i64, String)> = sqlx::query_as(
-        "SELECT seq, hash FROM events WHERE hearing = $1 ORDER BY seq DESC LIMIT 1",
-    )
-    .bind(hearing.to_string())
-    .fetch_optional(&mut **transaction)
-    .await?;
+    let last: Option<(i64, String)> =
+        sqlx::query_as("SELECT seq, hash FROM events WHERE hearing = $1 ORDER BY seq DESC LIMIT 1")
+            .bind(hearing.to_string())
+            .fetch_optional(&mut **transaction)
+            .await?;
     let (mut seq, mut prev) = match last {
         Some((seq, hash)) => (seq, parse(&hash)?),
         None => (0, genesis(hearing)),

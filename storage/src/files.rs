@@ -32,7 +32,9 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), StorageError> {
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), StorageError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| StorageError::file(dir, error))
+    File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|error| StorageError::file(dir, error))
 }
 
 /// Makes a folder and those above it, durably.
@@ -61,8 +63,13 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<(String, bool)>, StorageError> {
     let mut names = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|error| StorageError::file(dir, error))?;
-        let kind = entry.file_type().map_err(|error| StorageError::file(&entry.path(), error))?;
-        names.push((entry.file_name().to_string_lossy().into_owned(), kind.is_dir()));
+        let kind = entry
+            .file_type()
+            .map_err(|error| StorageError::file(&entry.path(), error))?;
+        names.push((
+            entry.file_name().to_string_lossy().into_owned(),
+            kind.is_dir(),
+        ));
     }
     names.sort();
     Ok(names)

@@ -168,11 +168,10 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn open_hearings(&self) -> Result<Vec<Hearing>, StorageError> {
-        let rows = sqlx::query(
-            "SELECT * FROM hearings WHERE closed_us IS NULL ORDER BY scheduled_us, id",
-        )
-        .fetch_all(&self.readers)
-        .await?;
+        let rows =
+            sqlx::query("SELECT * FROM hearings WHERE closed_us IS NULL ORDER BY scheduled_us, id")
+                .fetch_all(&self.readers)
+                .await?;
         rows.iter().map(hearing_of).collect()
     }
 
@@ -181,10 +180,11 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn participants(&self, hearing: HearingId) -> Result<Vec<Participant>, StorageError> {
-        let rows = sqlx::query("SELECT * FROM participants WHERE hearing = $1 ORDER BY ordinal, id")
-            .bind(hearing.to_string())
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT * FROM participants WHERE hearing = $1 ORDER BY ordinal, id")
+                .bind(hearing.to_string())
+                .fetch_all(&self.readers)
+                .await?;
         rows.iter().map(participant_of).collect()
     }
 

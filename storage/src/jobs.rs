@@ -80,11 +80,12 @@ impl Database {
         .bind(micros(job.due))
         .execute(&mut *transaction)
         .await?;
-        let id: String = sqlx::query_scalar("SELECT id FROM jobs WHERE kind = $1 AND dedup_key = $2")
-            .bind(&job.kind)
-            .bind(&job.key)
-            .fetch_one(&mut *transaction)
-            .await?;
+        let id: String =
+            sqlx::query_scalar("SELECT id FROM jobs WHERE kind = $1 AND dedup_key = $2")
+                .bind(&job.kind)
+                .bind(&job.key)
+                .fetch_one(&mut *transaction)
+                .await?;
         transaction.commit().await?;
         parse(&id)
     }
@@ -107,14 +108,20 @@ impl Database {
             .checked_add(lease)
             .map_err(|_| StorageError::Invalid("the lease is too long".to_owned()))?;
         let mut query = QueryBuilder::<Sqlite>::new("UPDATE jobs SET state = 'leased', ");
-        query.push("attempts = attempts + 1, leased_until_us = ").push_bind(micros(until));
+        query
+            .push("attempts = attempts + 1, leased_until_us = ")
+            .push_bind(micros(until));
         query.push(" WHERE id = (SELECT id FROM jobs WHERE kind IN (");
         let mut list = query.separated(", ");
         for kind in kinds {
             list.push_bind(*kind);
         }
-        query.push(") AND ((state = 'waiting' AND due_us <= ").push_bind(micros(now));
-        query.push(") OR (state = 'leased' AND leased_until_us <= ").push_bind(micros(now));
+        query
+            .push(") AND ((state = 'waiting' AND due_us <= ")
+            .push_bind(micros(now));
+        query
+            .push(") OR (state = 'leased' AND leased_until_us <= ")
+            .push_bind(micros(now));
         query.push(")) ORDER BY due_us, id LIMIT 1) RETURNING *");
         let mut transaction = self.write().await?;
         let row = query.build().fetch_optional(&mut *transaction).await?;
@@ -140,8 +147,13 @@ impl Database {
         error: &str,
         retry_at: Option<Timestamp>,
     ) -> Result<(), StorageError> {
-        let state = if retry_at.is_some() { "waiting" } else { "failed" };
-        self.settle(job, state, Some(error), retry_at.unwrap_or(job.due)).await
+        let state = if retry_at.is_some() {
+            "waiting"
+        } else {
+            "failed"
+        };
+        self.settle(job, state, Some(error), retry_at.unwrap_or(job.due))
+            .await
     }
 
     /// The jobs of a hearing, oldest first.
@@ -187,7 +199,10 @@ impl Database {
         .execute(&self.writer)
         .await?;
         if changed.rows_affected() == 0 {
-            return Err(StorageError::Conflict(format!("the lease of job {} was lost", job.id)));
+            return Err(StorageError::Conflict(format!(
+                "the lease of job {} was lost",
+                job.id
+            )));
         }
         Ok(())
     }

@@ -29,7 +29,8 @@ impl NodeKey {
                 format!("{} may be read by others; chmod 600 it", path.display()),
             )),
             Ok(_) => {
-                let pem = fs::read_to_string(path).map_err(|error| StorageError::file(path, error))?;
+                let pem =
+                    fs::read_to_string(path).map_err(|error| StorageError::file(path, error))?;
                 let key = SigningKey::from_pkcs8_pem(&pem)
                     .map_err(|error| StorageError::corrupt(path.display(), error))?;
                 Ok(Self(key))
@@ -55,8 +56,12 @@ impl NodeKey {
         // A half-written key of an interrupted first start was never used: it is made anew.
         let partial = path.with_extension("partial");
         let write = || {
-            let mut file: File =
-                File::options().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+            let mut file: File = File::options()
+                .create(true)
+                .truncate(true)
+                .write(true)
+                .mode(0o600)
+                .open(&partial)?;
             file.write_all(pem.as_bytes())?;
             file.sync_all()?;
             fs::rename(&partial, path)
@@ -97,7 +102,9 @@ impl PublicKey {
 
     /// Whether `signature` is this key's over `message`; malleable signatures are refused.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.0.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+        self.0
+            .verify_strict(message, &Signature::from_bytes(signature))
+            .is_ok()
     }
 }
 

@@ -79,10 +79,15 @@ impl RecordSpool {
     /// Removes what is left of a segment that died before it began (its facts come last).
     fn sweep(&self, hearing: HearingId) -> Result<(), StorageError> {
         let hearing_dir = self.hearing_dir(hearing);
-        for (participant, _) in files::list(&hearing_dir)?.iter().filter(|(_, folder)| *folder) {
+        for (participant, _) in files::list(&hearing_dir)?
+            .iter()
+            .filter(|(_, folder)| *folder)
+        {
             let dir = hearing_dir.join(participant);
             for (name, _) in files::list(&dir)? {
-                let stem = name.strip_suffix(MEDIA_ENDING).or_else(|| name.strip_suffix(LOG_ENDING));
+                let stem = name
+                    .strip_suffix(MEDIA_ENDING)
+                    .or_else(|| name.strip_suffix(LOG_ENDING));
                 let orphan = match stem {
                     // Bytes without facts are evidence of something else than a crash; they stay.
                     Some(stem) => {
@@ -104,7 +109,10 @@ impl RecordSpool {
         let (facts, digest) = SegmentFiles::read_facts(facts_path)?;
         let paths = self.files(&facts);
         if paths.facts != facts_path {
-            return Err(StorageError::corrupt(facts_path.display(), "it lies in a wrong place"));
+            return Err(StorageError::corrupt(
+                facts_path.display(),
+                "it lies in a wrong place",
+            ));
         }
         let bytes = fs::read(&paths.log).map_err(|error| StorageError::file(&paths.log, error))?;
         let (log, fault) = ChunkLog::read(&bytes, digest, facts.starts_ms);
@@ -129,7 +137,11 @@ impl RecordSpool {
             return Ok(Some(mended));
         }
         cut(&paths.media, log.media_len, &[])?;
-        cut(&paths.log, log.log_len, log.end_line(Ending::Recovered).as_bytes())?;
+        cut(
+            &paths.log,
+            log.log_len,
+            log.end_line(Ending::Recovered).as_bytes(),
+        )?;
         Ok(Some(mended))
     }
 }

@@ -79,7 +79,11 @@ impl SegmentFacts {
             codec: document.codec,
             starts_ms: document.starts_ms,
         };
-        if facts.source_is_a_name() { Ok(facts) } else { Err("the source is not a name") }
+        if facts.source_is_a_name() {
+            Ok(facts)
+        } else {
+            Err("the source is not a name")
+        }
     }
 
     /// Whether [`SegmentFacts::source`] can be part of a file name.

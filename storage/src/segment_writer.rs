@@ -47,7 +47,14 @@ impl SegmentWriter {
         log: File,
     ) -> Self {
         let state = ChunkLog::empty(facts_digest, facts.starts_ms);
-        Self { facts, paths, media, log, state, broken: false }
+        Self {
+            facts,
+            paths,
+            media,
+            log,
+            state,
+            broken: false,
+        }
     }
 
     /// What is written here.

@@ -91,11 +91,16 @@ impl RecordSpool {
     /// is not a name, [`StorageError::DiskFull`] or [`StorageError::NotWritable`].
     pub fn open_segment(&self, facts: SegmentFacts) -> Result<SegmentWriter, StorageError> {
         if !facts.source_is_a_name() {
-            return Err(StorageError::Invalid("a segment's source must be a name".to_owned()));
+            return Err(StorageError::Invalid(
+                "a segment's source must be a name".to_owned(),
+            ));
         }
         let paths = self.files(&facts);
         if paths.facts.exists() {
-            return Err(StorageError::Conflict(format!("segment {} exists", facts.segment)));
+            return Err(StorageError::Conflict(format!(
+                "segment {} exists",
+                facts.segment
+            )));
         }
         if let Some(dir) = paths.facts.parent() {
             files::create_dirs(dir)?;
@@ -104,7 +109,13 @@ impl RecordSpool {
         // The facts last: a segment exists when they do, and then the other two files do.
         let (media, log) = (create(&paths.media)?, create(&paths.log)?);
         files::write_whole(&paths.facts, json.as_bytes())?;
-        Ok(SegmentWriter::new(facts, Digest::of(json.as_bytes()), paths, media, log))
+        Ok(SegmentWriter::new(
+            facts,
+            Digest::of(json.as_bytes()),
+            paths,
+            media,
+            log,
+        ))
     }
 
     /// The segments of a hearing, by where they begin on the record clock.
@@ -151,12 +162,19 @@ impl RecordSpool {
             Ok(bytes)
         };
         let bytes = read().map_err(|error| StorageError::file(&paths.media, error))?;
-        Ok(Tail { bytes, acknowledged, ends_ms, ended })
+        Ok(Tail {
+            bytes,
+            acknowledged,
+            ends_ms,
+            ended,
+        })
     }
 
     /// The hearings that have a folder here.
     pub(crate) fn hearings(&self) -> Result<Vec<HearingId>, StorageError> {
-        let folders = files::list(&self.dir)?.into_iter().filter(|(_, folder)| *folder);
+        let folders = files::list(&self.dir)?
+            .into_iter()
+            .filter(|(_, folder)| *folder);
         Ok(folders.filter_map(|(name, _)| name.parse().ok()).collect())
     }
 
@@ -164,10 +182,15 @@ impl RecordSpool {
     pub(crate) fn facts_files(&self, hearing: HearingId) -> Result<Vec<PathBuf>, StorageError> {
         let hearing_dir = self.hearing_dir(hearing);
         let mut found = Vec::new();
-        for (participant, _) in files::list(&hearing_dir)?.iter().filter(|(_, folder)| *folder) {
+        for (participant, _) in files::list(&hearing_dir)?
+            .iter()
+            .filter(|(_, folder)| *folder)
+        {
             let dir = hearing_dir.join(participant);
             let names = files::list(&dir)?;
-            let facts = names.iter().filter(|(name, _)| name.ends_with(FACTS_ENDING));
+            let facts = names
+                .iter()
+                .filter(|(name, _)| name.ends_with(FACTS_ENDING));
             found.extend(facts.map(|(name, _)| dir.join(name)));
         }
         Ok(found)
@@ -217,12 +240,21 @@ fn last_line(path: &Path, facts: &SegmentFacts) -> Result<(u64, u64, bool), Stor
     let Some(whole) = window.iter().rposition(|byte| *byte == b'\n') else {
         return Ok((0, facts.starts_ms, false));
     };
-    let line = window.get(..whole).and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
+    let line = window
+        .get(..whole)
+        .and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
     let value: serde_json::Value = serde_json::from_slice(line.unwrap_or_default())
         .map_err(|_| StorageError::corrupt(path.display(), "the last line is not JSON"))?;
     let number = |name: &str| value.get(name).and_then(serde_json::Value::as_u64);
     let (Some(len), Some(ends_ms)) = (number("len"), number("ends_ms")) else {
-        return Err(StorageError::corrupt(path.display(), "the last line is no chunk and no end"));
+        return Err(StorageError::corrupt(
+            path.display(),
+            "the last line is no chunk and no end",
+        ));
     };
-    Ok((number("offset").unwrap_or(0) + len, ends_ms, value.get("end").is_some()))
+    Ok((
+        number("offset").unwrap_or(0) + len,
+        ends_ms,
+        value.get("end").is_some(),
+    ))
 }

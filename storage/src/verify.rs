@@ -86,7 +86,12 @@ impl Violation {
     }
 
     fn at(file: impl ToString, offset: u64, reason: impl ToString) -> Self {
-        Self { file: file.to_string(), offset, second: None, reason: reason.to_string() }
+        Self {
+            file: file.to_string(),
+            offset,
+            second: None,
+            reason: reason.to_string(),
+        }
     }
 }
 
@@ -163,10 +168,14 @@ fn check_seal(
     if seal.format != SEAL_FORMAT || seal.algorithm != "Ed25519" {
         return Err(broken_seal("it is of another format"));
     }
-    let key: PublicKey =
-        seal.public_key.parse().map_err(|_| broken_seal("its public key is not a key"))?;
+    let key: PublicKey = seal
+        .public_key
+        .parse()
+        .map_err(|_| broken_seal("its public key is not a key"))?;
     if key.id() != seal.key_id {
-        return Err(broken_seal("its public key and key id do not belong together"));
+        return Err(broken_seal(
+            "its public key and key id do not belong together",
+        ));
     }
     if expected_key.is_some_and(|expected| *expected != key) {
         return Err(broken_seal("it was sealed with another key than expected"));
@@ -183,8 +192,7 @@ fn check_seal(
         });
     }
     // Nothing signs the seal itself, so it is accepted in one spelling only.
-    if seal.manifest_sha256 != manifest_sha256
-        || to_json(&seal).ok().as_deref() != Some(seal_bytes)
+    if seal.manifest_sha256 != manifest_sha256 || to_json(&seal).ok().as_deref() != Some(seal_bytes)
     {
         return Err(broken_seal("it was changed"));
     }
@@ -198,14 +206,21 @@ fn check_seal(
 
 /// Files that are there and should not be.
 fn presence(dir: &Path, manifest: &Manifest) -> Result<Vec<Violation>, StorageError> {
-    let mut expected: BTreeSet<&str> =
-        manifest.files.iter().map(|file| file.path.as_str()).collect();
+    let mut expected: BTreeSet<&str> = manifest
+        .files
+        .iter()
+        .map(|file| file.path.as_str())
+        .collect();
     expected.extend([MANIFEST_NAME, SEAL_NAME]);
     let mut found = Vec::new();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         for (name, is_folder) in files::list(&dir.join(&folder))? {
-            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let path = if folder.is_empty() {
+                name
+            } else {
+                format!("{folder}/{name}")
+            };
             if is_folder {
                 folders.push(path);
             } else if !expected.contains(path.as_str()) {
@@ -231,8 +246,12 @@ fn check_file(
     let (mut hasher, mut size) = (Hasher::default(), 0);
     let mut buffer = vec![0; 1 << 16];
     loop {
-        let read = file.read(&mut buffer).map_err(|error| StorageError::file(&path, error))?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        let read = file
+            .read(&mut buffer)
+            .map_err(|error| StorageError::file(&path, error))?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
         hasher.update(bytes);
         size += read as u64;
     }
@@ -253,18 +272,24 @@ fn check_file(
             None => None,
         }
     };
-    Ok(Some(located.filter(|violation| violation.file == entry.path.as_str()).unwrap_or_else(
-        || {
-            let reason = if size == entry.size {
-                "its bytes are not those that were sealed".to_owned()
-            } else {
-                format!("it has {size} bytes, {} were sealed", entry.size)
-            };
-            // What was cut off or added begins at the smaller size; a change within, anywhere.
-            let offset = if size == entry.size { 0 } else { size.min(entry.size) };
-            Violation::at(&entry.path, offset, reason)
-        },
-    )))
+    Ok(Some(
+        located
+            .filter(|violation| violation.file == entry.path.as_str())
+            .unwrap_or_else(|| {
+                let reason = if size == entry.size {
+                    "its bytes are not those that were sealed".to_owned()
+                } else {
+                    format!("it has {size} bytes, {} were sealed", entry.size)
+                };
+                // What was cut off or added begins at the smaller size; a change within, anywhere.
+                let offset = if size == entry.size {
+                    0
+                } else {
+                    size.min(entry.size)
+                };
+                Violation::at(&entry.path, offset, reason)
+            }),
+    ))
 }
 
 fn check_events(dir: &Path, manifest: &Manifest) -> Result<Option<Violation>, StorageError> {
@@ -280,7 +305,9 @@ fn check_events(dir: &Path, manifest: &Manifest) -> Result<Option<Violation>, St
             .and_then(StoredEvent::from_line)
             .and_then(|event| {
                 let follows = event.follows(manifest.hearing, last);
-                follows.then_some(event).ok_or("the event does not follow the one before")
+                follows
+                    .then_some(event)
+                    .ok_or("the event does not follow the one before")
             });
         match event {
             Ok(event) => last = Some((event.seq, event.hash)),
@@ -300,7 +327,10 @@ fn check_segment(
 ) -> Result<Option<Violation>, StorageError> {
     let media_name = head.path.as_str();
     let stem = media_name.strip_suffix(MEDIA_ENDING).unwrap_or(media_name);
-    let (log_name, facts_name) = (format!("{stem}{LOG_ENDING}"), format!("{stem}{FACTS_ENDING}"));
+    let (log_name, facts_name) = (
+        format!("{stem}{LOG_ENDING}"),
+        format!("{stem}{FACTS_ENDING}"),
+    );
     let Some(facts_bytes) = read(&dir.join(&facts_name))? else {
         return Ok(Some(Violation::whole(facts_name, "it is missing")));
     };
@@ -313,7 +343,10 @@ fn check_segment(
         && facts.starts_ms == head.starts_ms
         && format!("record/{}", facts.stem()) == stem;
     if !belongs {
-        return Ok(Some(Violation::whole(facts_name, "these are another segment's facts")));
+        return Ok(Some(Violation::whole(
+            facts_name,
+            "these are another segment's facts",
+        )));
     }
     let Some(log_bytes) = read(&dir.join(&log_name))? else {
         return Ok(Some(Violation::whole(log_name, "it is missing")));
@@ -333,7 +366,10 @@ fn check_segment(
     let media_fault = check_media(dir, head, &log, log_fault.is_none())?;
     let second = Some(seconds(log.ends_ms));
     Ok(media_fault.or_else(|| {
-        log_fault.map(|reason| Violation { second, ..Violation::at(log_name, log.log_len, reason) })
+        log_fault.map(|reason| Violation {
+            second,
+            ..Violation::at(log_name, log.log_len, reason)
+        })
     }))
 }
 
@@ -364,11 +400,16 @@ fn check_media(
         if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
             let second = Some(seconds(begins_ms));
             let reason = format!("chunk {} is not what was recorded", chunk.n);
-            return Ok(Some(Violation { second, ..Violation::at(name, chunk.offset, reason) }));
+            return Ok(Some(Violation {
+                second,
+                ..Violation::at(name, chunk.offset, reason)
+            }));
         }
         begins_ms = chunk.ends_ms;
     }
-    let rest = media.read(&mut [0]).map_err(|error| StorageError::file(path, error))?;
+    let rest = media
+        .read(&mut [0])
+        .map_err(|error| StorageError::file(path, error))?;
     let added = whole && rest != 0;
     Ok(added.then(|| Violation {
         second: Some(seconds(log.ends_ms)),
@@ -376,7 +417,6 @@ fn check_media(
     }))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a hearing is shorter than 2^53 milliseconds")]
 fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
 }

@@ -68,7 +68,10 @@ impl Registry {
             "DELETE FROM registry_parties WHERE case_number = $1",
             "DELETE FROM registry_sittings WHERE case_number = $1",
         ] {
-            sqlx::query(delete).bind(&case.number).execute(&mut *transaction).await?;
+            sqlx::query(delete)
+                .bind(&case.number)
+                .execute(&mut *transaction)
+                .await?;
         }
         for (ordinal, party) in (0_i64..).zip(&case.parties) {
             sqlx::query(
@@ -139,7 +142,10 @@ impl Registry {
                 .fetch_all(&self.database.readers)
                 .await?;
         let party = |row: &SqliteRow| {
-            Ok(Party { name: row.try_get("name")?, role: row.try_get("role")? })
+            Ok(Party {
+                name: row.try_get("name")?,
+                role: row.try_get("role")?,
+            })
         };
         let sitting = |row: &SqliteRow| {
             Ok(Sitting {
@@ -153,8 +159,14 @@ impl Registry {
             title: row.try_get("title")?,
             kind: row.try_get("kind")?,
             court: row.try_get("court")?,
-            parties: parties.iter().map(party).collect::<Result<_, StorageError>>()?,
-            schedule: sittings.iter().map(sitting).collect::<Result<_, StorageError>>()?,
+            parties: parties
+                .iter()
+                .map(party)
+                .collect::<Result<_, StorageError>>()?,
+            schedule: sittings
+                .iter()
+                .map(sitting)
+                .collect::<Result<_, StorageError>>()?,
         })
     }
 }

@@ -34,6 +34,11 @@ impl Registry {
     pub fn open(database: Database, dir: &Path, limits: Limits) -> Result<Self, StorageError> {
         let packages = dir.join("packages");
         crate::files::create_dirs(&packages)?;
-        Ok(Self { database, packages, limits, gate: Arc::default() })
+        Ok(Self {
+            database,
+            packages,
+            limits,
+            gate: Arc::default(),
+        })
     }
 }

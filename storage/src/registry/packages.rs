@@ -43,7 +43,10 @@ impl Default for Limits {
     /// 16 GiB: a full day of one camera at 4 Mbit/s with room to spare. 10,000 files: 30 people,
     /// three tracks of three files each, a new segment every half an hour for a day, twice over.
     fn default() -> Self {
-        Self { max_file_bytes: 16 << 30, max_files: 10_000 }
+        Self {
+            max_file_bytes: 16 << 30,
+            max_files: 10_000,
+        }
     }
 }
 
@@ -133,7 +136,9 @@ impl Registry {
             if package.manifest.files.contains(&file) {
                 return Ok(file);
             }
-            return Err(StorageError::Conflict(format!("package {key} is committed")));
+            return Err(StorageError::Conflict(format!(
+                "package {key} is committed"
+            )));
         }
         let place = path.under(&dir);
         if let Some(folder) = place.parent() {
@@ -159,7 +164,9 @@ impl Registry {
     ) -> Result<Receipt, StorageError> {
         let dir = self.package_dir(key)?;
         if manifest.files.len() > self.limits.max_files {
-            return Err(StorageError::Invalid("the package has too many files".to_owned()));
+            return Err(StorageError::Invalid(
+                "the package has too many files".to_owned(),
+            ));
         }
         let _gate = self.gate.lock().await;
         if let Some(package) = self.find(key).await? {
@@ -169,14 +176,22 @@ impl Registry {
         let mut listed = BTreeSet::new();
         for file in &manifest.files {
             if !listed.insert(file.path.as_str()) {
-                return Err(StorageError::Invalid(format!("{} is listed twice", file.path)));
+                return Err(StorageError::Invalid(format!(
+                    "{} is listed twice",
+                    file.path
+                )));
             }
             check(&dir, file).await?;
         }
         if let Some(extra) = unlisted(&dir, &listed)? {
-            return Err(StorageError::Conflict(format!("{extra} is not in the manifest")));
+            return Err(StorageError::Conflict(format!(
+                "{extra} is not in the manifest"
+            )));
         }
-        let receipt = Receipt { package_id: Uuid::now_v7(), received_at: at };
+        let receipt = Receipt {
+            package_id: Uuid::now_v7(),
+            received_at: at,
+        };
         let text = serde_json::to_string(manifest)
             .map_err(|error| StorageError::Invalid(format!("the manifest: {error}")))?;
         sqlx::query(
@@ -198,7 +213,9 @@ impl Registry {
     /// # Errors
     /// [`StorageError::NotFound`] if none was committed under the key.
     pub async fn package(&self, key: &str) -> Result<Package, StorageError> {
-        self.find(key).await?.ok_or_else(|| StorageError::NotFound(format!("package {key}")))
+        self.find(key)
+            .await?
+            .ok_or_else(|| StorageError::NotFound(format!("package {key}")))
     }
 
     /// The packages attached to a case, in the order of their receipt.
@@ -222,9 +239,17 @@ impl Registry {
     /// [`StorageError::NotFound`] if the package or the file is not there.
     pub async fn file(&self, key: &str, path: &ArchivePath) -> Result<FileInPackage, StorageError> {
         let package = self.package(key).await?;
-        let file = package.manifest.files.into_iter().find(|file| file.path == *path);
-        let file = file.ok_or_else(|| StorageError::NotFound(format!("{path} in package {key}")))?;
-        Ok(FileInPackage { place: path.under(&self.package_dir(key)?), file })
+        let file = package
+            .manifest
+            .files
+            .into_iter()
+            .find(|file| file.path == *path);
+        let file =
+            file.ok_or_else(|| StorageError::NotFound(format!("{path} in package {key}")))?;
+        Ok(FileInPackage {
+            place: path.under(&self.package_dir(key)?),
+            file,
+        })
     }
 
     fn package_dir(&self, key: &str) -> Result<PathBuf, StorageError> {
@@ -266,7 +291,11 @@ impl Registry {
         }
         file.flush().await.map_err(failed)?;
         file.sync_all().await.map_err(failed)?;
-        Ok(PackageFile { path: path.clone(), size, sha256: hasher.finish() })
+        Ok(PackageFile {
+            path: path.clone(),
+            size,
+            sha256: hasher.finish(),
+        })
     }
 }
 
@@ -275,7 +304,10 @@ fn same(package: Package, manifest: &PackageManifest) -> Result<Receipt, Storage
     if package.manifest == *manifest {
         Ok(package.receipt)
     } else {
-        Err(StorageError::Conflict(format!("package {} was committed differently", package.key)))
+        Err(StorageError::Conflict(format!(
+            "package {} was committed differently",
+            package.key
+        )))
     }
 }
 
@@ -298,14 +330,19 @@ async fn check(dir: &Path, listed: &PackageFile) -> Result<(), StorageError> {
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = file.read(&mut buffer).await.map_err(failed)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
         hasher.update(bytes);
         size += read as u64;
     }
     if size == listed.size && hasher.finish() == listed.sha256 {
         Ok(())
     } else {
-        Err(StorageError::corrupt(&listed.path, "it is not as the manifest says"))
+        Err(StorageError::corrupt(
+            &listed.path,
+            "it is not as the manifest says",
+        ))
     }
 }
 
@@ -314,7 +351,11 @@ fn unlisted(dir: &Path, listed: &BTreeSet<&str>) -> Result<Option<String>, Stora
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         for (name, is_folder) in files::list(&dir.join(&folder))? {
-            let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+            let path = if folder.is_empty() {
+                name
+            } else {
+                format!("{folder}/{name}")
+            };
             if is_folder {
                 folders.push(path);
             } else if !listed.contains(path.as_str()) {

@@ -1,0 +1,218 @@
+//! A sealed bundle proves itself, and whatever was changed in it is named.
+
+mod common;
+
+use common::{chunk, closed_hearing, files_under, segment};
+use otyrys_storage::{Archive, Bundle, NodeKey, StorageError, Verdict, Violation, verify};
+use std::{fs, path::Path};
+
+fn violations(dir: &Path) -> Vec<Violation> {
+    match verify(dir, None).unwrap() {
+        Verdict::Broken(violations) => violations,
+        Verdict::Holds(_) => Vec::new(),
+    }
+}
+
+/// Changes a file of the bundle without touching the spool behind its hard link.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    fs::remove_file(path).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn an_untouched_bundle_holds_and_says_what_was_checked() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let Verdict::Holds(report) = verify(&out, Some(&key.public())).unwrap() else {
+        panic!("{:?}", violations(&out));
+    };
+    assert_eq!((report.events, report.segments, report.chunks), (5, 2, 8));
+    assert_eq!(
+        (report.hearing, report.key_id),
+        (court.hearing, key.public().id())
+    );
+    assert_eq!(report.manifest_sha256, bundle.manifest_sha256);
+    assert_eq!(report.files, files_under(&out).len() as u64);
+    let bytes = files_under(&out)
+        .into_iter()
+        .map(|file| fs::metadata(out.join(file)).unwrap().len());
+    assert_eq!(report.bytes, bytes.sum::<u64>());
+
+    let other = NodeKey::load_or_create(&court.dir.path().join("other.pem")).unwrap();
+    let Verdict::Broken(found) = verify(&out, Some(&other.public())).unwrap() else {
+        panic!("another key's seal was taken");
+    };
+    assert_eq!(found[0].file, "seal.json");
+    assert_eq!(
+        Bundle::write(&out, &input, &court.spool(), &key).unwrap(),
+        bundle
+    );
+}
+
+#[tokio::test]
+async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let files = files_under(&out);
+    assert_eq!(files.len(), 3 + 2 + 6);
+    // A fixed seed: the same positions in every run (xorshift64, Marsaglia 2003).
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for file in files {
+        let path = out.join(&file);
+        let whole = fs::read(&path).unwrap();
+        let mut positions = vec![0, whole.len() - 1];
+        for _ in 0..40 {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            positions.push(usize::try_from(random % whole.len() as u64).unwrap());
+        }
+        for position in positions {
+            let mut changed = whole.clone();
+            changed[position] ^= 1 << (position % 8);
+            overwrite(&path, &changed);
+            let found = violations(&out);
+            assert!(!found.is_empty(), "{file}, byte {position} went unseen");
+            // A changed public key, key id or signature also fails the manifest's signature.
+            let named = found.iter().any(|violation| violation.file == file);
+            assert!(named, "{file}, byte {position}: {found:?}");
+            assert!(
+                found
+                    .iter()
+                    .all(|violation| violation.offset <= position as u64),
+                "{found:?}"
+            );
+            if file.ends_with(".webm") {
+                let first = position as u64 / 700 * 700;
+                assert_eq!((found.len(), found[0].offset), (1, first));
+            }
+        }
+        overwrite(&path, &whole);
+    }
+    assert!(violations(&out).is_empty());
+}
+
+#[tokio::test]
+async fn a_violation_in_the_record_names_the_second_of_the_hearing() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let witness = &bundle.manifest.segments[1].path;
+    let path = witness.under(&out);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[2 * 700 + 5] ^= 0x80;
+    overwrite(&path, &bytes);
+    let found = violations(&out);
+    assert_eq!((found[0].offset, found[0].second), (1400, Some(3.5)));
+    assert_eq!(
+        found[0].to_string(),
+        format!(
+            "{witness}, byte 1400, second 3.500 of the record: chunk 3 is not what was recorded"
+        )
+    );
+}
+
+#[tokio::test]
+async fn missing_added_shortened_and_lengthened_files_are_found() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    for file in files_under(&out) {
+        let path = out.join(&file);
+        let whole = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(
+            violations(&out).iter().any(|found| found.file == file),
+            "{file} removed"
+        );
+        for changed in [&whole[..whole.len() - 1], &[&whole[..], b"\n"].concat()] {
+            fs::write(&path, changed).unwrap();
+            let found = violations(&out);
+            assert!(
+                found.iter().any(|found| found.file == file),
+                "{file}: {found:?}"
+            );
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    fs::write(out.join("documents/added.txt"), "x").unwrap();
+    assert_eq!(violations(&out)[0].file, "documents/added.txt");
+}
+
+#[tokio::test]
+async fn an_event_left_out_by_the_sealer_itself_is_found() {
+    let (court, mut input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    input.events.remove(2);
+    let refused = Bundle::write(&out, &input, &court.spool(), &key);
+    assert!(matches!(refused, Err(StorageError::Conflict(_))));
+    assert!(!out.exists());
+}
+
+#[tokio::test]
+async fn an_open_or_damaged_segment_is_not_sealed() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let facts = segment(court.hearing, court.judge, 9000);
+    let mut writer = court.spool().open_segment(facts.clone()).unwrap();
+    writer.append(&chunk(1, 10), 9500).unwrap();
+    let open = Bundle::write(&out, &input, &court.spool(), &key);
+    assert!(matches!(open, Err(StorageError::Conflict(_))));
+    writer.finish().unwrap();
+    fs::write(court.spool().media_path(&facts), chunk(2, 10)).unwrap();
+    let damaged = Bundle::write(&out, &input, &court.spool(), &key);
+    assert!(matches!(damaged, Err(StorageError::Corrupt { .. })));
+}
+
+#[tokio::test]
+async fn a_bundle_comes_out_of_the_archive_as_it_went_in() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let root = court.dir.path().join("archive");
+    let archive = Archive::in_folder(&root).unwrap();
+    assert!(!archive.has(court.hearing).await.unwrap());
+    archive.put(&bundle).await.unwrap();
+    archive.put(&bundle).await.unwrap();
+    assert!(archive.has(court.hearing).await.unwrap());
+
+    let kept = root.join("bundles").join(court.hearing.to_string());
+    assert!(matches!(
+        verify(&kept, Some(&key.public())).unwrap(),
+        Verdict::Holds(_)
+    ));
+    let listed = archive.list(court.hearing).await.unwrap();
+    let names: Vec<_> = listed
+        .iter()
+        .map(|(path, _)| path.as_str().to_owned())
+        .collect();
+    let mut expected = files_under(&out);
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn the_key_is_made_once_and_kept_from_others() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys/node.pem");
+    let made = NodeKey::load_or_create(&path).unwrap().public();
+    assert_eq!(
+        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    assert_eq!(NodeKey::load_or_create(&path).unwrap().public(), made);
+    assert_eq!(
+        made.to_string()
+            .parse::<otyrys_storage::PublicKey>()
+            .unwrap(),
+        made
+    );
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(
+        NodeKey::load_or_create(&path),
+        Err(StorageError::Invalid(_))
+    ));
+}

@@ -1,0 +1,171 @@
+//! Whatever moment the process dies at, acknowledged chunks stay and torn ends go.
+
+mod common;
+
+use common::{chunk, segment};
+use otyrys_storage::{
+    RecordSpool, SegmentFacts, StorageError,
+    chunk_log::Ending,
+    ids::{HearingId, ParticipantId},
+};
+use std::{fs, path::Path, path::PathBuf};
+
+/// A segment of three chunks of 100 bytes whose writer was killed.
+fn killed(dir: &Path) -> (RecordSpool, SegmentFacts, PathBuf, PathBuf) {
+    let spool = RecordSpool::new(dir);
+    let facts = segment(HearingId::generate(), ParticipantId::generate(), 500);
+    let mut writer = spool.open_segment(facts.clone()).unwrap();
+    for n in 1..=3 {
+        writer
+            .append(&chunk(n, 100), 500 + 1000 * u64::from(n))
+            .unwrap();
+    }
+    drop(writer);
+    let media = spool.media_path(&facts);
+    let log = media.with_extension("chunks.jsonl");
+    (spool, facts, media, log)
+}
+
+#[test]
+fn a_log_cut_at_every_byte_of_its_last_line_keeps_the_chunks_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, facts, media, log) = killed(dir.path());
+    let (whole_log, whole_media) = (fs::read(&log).unwrap(), fs::read(&media).unwrap());
+    let line = whole_log[..whole_log.len() - 1]
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .unwrap()
+        + 1;
+    for cut in line..=whole_log.len() {
+        fs::write(&log, &whole_log[..cut]).unwrap();
+        fs::write(&media, &whole_media).unwrap();
+        let recovery = spool.recover().unwrap();
+        assert!(recovery.damaged.is_empty());
+        let kept = if cut == whole_log.len() { 3 } else { 2 };
+        let mended = &recovery.mended[0];
+        assert_eq!(
+            (mended.kept, mended.cut),
+            (kept * 100, 300 - kept * 100),
+            "cut at {cut}"
+        );
+
+        let record = &spool.segments(facts.hearing).unwrap()[0];
+        assert_eq!(record.ending, Some(Ending::Recovered));
+        assert_eq!((record.chunks.len() as u64, record.len), (kept, kept * 100));
+        assert_eq!(record.ends_ms, 500 + 1000 * kept);
+        assert_eq!(
+            fs::read(&media).unwrap(),
+            whole_media[..record.len as usize]
+        );
+        assert!(spool.recover().unwrap().mended.is_empty(), "mended once");
+    }
+}
+
+#[test]
+fn bytes_that_were_never_acknowledged_are_cut_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, facts, media, log) = killed(dir.path());
+    let (whole_log, whole_media) = (fs::read(&log).unwrap(), fs::read(&media).unwrap());
+    for torn in 0..100 {
+        fs::write(&log, &whole_log).unwrap();
+        fs::write(&media, [&whole_media[..], &chunk(4, torn)].concat()).unwrap();
+        assert_eq!(spool.recover().unwrap().mended[0].cut, torn as u64);
+        assert_eq!(spool.segment(&facts).unwrap().len, 300);
+        assert_eq!(fs::read(&media).unwrap(), whole_media);
+    }
+}
+
+#[test]
+fn a_power_cut_that_leaves_zeros_for_the_last_line_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, facts, _, log) = killed(dir.path());
+    let mut bytes = fs::read(&log).unwrap();
+    bytes.extend([0; 4096]);
+    fs::write(&log, bytes).unwrap();
+    assert_eq!(spool.recover().unwrap().mended.len(), 1);
+    assert_eq!(spool.segment(&facts).unwrap().chunks.len(), 3);
+}
+
+#[test]
+fn damage_that_no_crash_explains_is_reported_and_left_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for victim in ["media", "first line", "last line"] {
+        let (spool, facts, media, log) = killed(&dir.path().join(victim));
+        let (path, position) = match victim {
+            "media" => (media, 150),
+            "first line" => (log, 30),
+            _ => (log.clone(), fs::read(&log).unwrap().len() - 100),
+        };
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[position] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let recovery = spool.recover().unwrap();
+        assert!(recovery.mended.is_empty(), "{victim}");
+        assert!(
+            matches!(recovery.damaged[..], [StorageError::Corrupt { .. }]),
+            "{victim}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{victim} untouched");
+        assert!(spool.segment(&facts).is_err() || victim == "media");
+    }
+}
+
+#[test]
+fn a_segment_that_never_got_a_chunk_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = RecordSpool::new(dir.path());
+    let (hearing, participant) = (HearingId::generate(), ParticipantId::generate());
+    let died = segment(hearing, participant, 0);
+    drop(spool.open_segment(died.clone()).unwrap());
+    let ended = spool
+        .open_segment(segment(hearing, participant, 0))
+        .unwrap();
+    ended.finish().unwrap();
+    // Died before its facts were written.
+    fs::remove_file(spool.media_path(&died).with_extension("segment.json")).unwrap();
+    let recovery = spool.recover().unwrap();
+    assert!(recovery.mended.is_empty() && recovery.damaged.is_empty());
+    assert!(common::files_under(dir.path()).is_empty());
+}
+
+#[test]
+fn the_recogniser_reads_exactly_what_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = RecordSpool::new(dir.path());
+    let facts = segment(HearingId::generate(), ParticipantId::generate(), 500);
+    let mut writer = spool.open_segment(facts.clone()).unwrap();
+    let tail = spool.read_from(&facts, 0, 1000).unwrap();
+    assert_eq!(
+        (
+            tail.bytes.len(),
+            tail.acknowledged,
+            tail.ends_ms,
+            tail.ended
+        ),
+        (0, 0, 500, false)
+    );
+
+    writer.append(&chunk(1, 100), 1500).unwrap();
+    let acknowledged = writer.append(&chunk(2, 50), 1200).unwrap();
+    assert_eq!(
+        (acknowledged.chunks, acknowledged.len, acknowledged.ends_ms),
+        (2, 150, 1500)
+    );
+    // Bytes in the file that no line speaks of do not count.
+    let media = spool.media_path(&facts);
+    fs::write(&media, [chunk(1, 100), chunk(2, 50), chunk(9, 30)].concat()).unwrap();
+    let tail = spool.read_from(&facts, 90, 1000).unwrap();
+    assert_eq!(tail.bytes, [&chunk(1, 100)[90..], &chunk(2, 50)].concat());
+    assert_eq!(
+        (tail.acknowledged, tail.ends_ms, tail.ended),
+        (150, 1500, false)
+    );
+    assert_eq!(spool.read_from(&facts, 90, 5).unwrap().bytes.len(), 5);
+
+    writer.finish().unwrap();
+    let tail = spool.read_from(&facts, 150, 1000).unwrap();
+    assert_eq!(
+        (tail.bytes.len(), tail.acknowledged, tail.ended),
+        (0, 150, true)
+    );
+}
