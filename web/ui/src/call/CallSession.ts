@@ -1,0 +1,219 @@
+import { failureCode, RequestError } from "../api/http";
+import { redeemInvitation } from "../api/invitations";
+import type { Act } from "../wire/Act";
+import type { ErrorCode } from "../wire/ErrorCode";
+import type { Language } from "../wire/Language";
+import type { Role } from "../wire/Role";
+import type { ServerMessage } from "../wire/ServerMessage";
+import { HearingStore } from "./HearingStore";
+import { ownView, publishes } from "./hearingState";
+import { type DeviceKind, LocalDevices } from "./LocalDevices";
+import { MediaSession } from "./MediaSession";
+import { type ActOutcome, SeatConnection, type SocketLike } from "./SeatConnection";
+
+/** Codes after which trying to connect again is pointless. */
+const FINAL_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  "link_unknown",
+  "link_in_use",
+  "link_replaced",
+  "hearing_closed",
+]);
+
+export type CallSessionOptions = {
+  token: string;
+  participantId: string;
+  role: Role;
+  language: () => Language;
+};
+
+/** One seat in one hearing, from the self-test to the end: ties the parts of `call/` together. */
+export class CallSession {
+  readonly store = new HearingStore(() => performance.now());
+  readonly devices = new LocalDevices();
+  private readonly options: CallSessionOptions;
+  private readonly connection: SeatConnection;
+  private readonly media: MediaSession;
+  private ready = false;
+  private muted = false;
+  private cameraOff = false;
+  private sentTracks: Record<DeviceKind, MediaStreamTrack | null> = { microphone: null, camera: null };
+  private readonly stopListening: () => void;
+
+  constructor(options: CallSessionOptions) {
+    this.options = options;
+    this.media = new MediaSession({
+      send: (message) => this.connection.send(message),
+      onStreams: (streams) => this.store.update({ streams }),
+      onState: (media) => this.store.update({ media }),
+    });
+    this.connection = new SeatConnection({
+      open: () => new WebSocket(seatUrl(options.participantId)) as SocketLike,
+      language: options.language,
+      refusal: () => this.refusal(),
+      events: {
+        onState: (connection) => this.store.update({ connection }),
+        onMessage: (message) => this.receive(message),
+        onEnd: (end) => {
+          this.media.close();
+          this.devices.stop("microphone");
+          this.devices.stop("camera");
+          this.store.update({ end });
+        },
+      },
+    });
+    this.stopListening = this.devices.subscribe(() => this.devicesChanged());
+    window.addEventListener("online", this.lineIsBack);
+  }
+
+  /** Connects, so that the bench sees that the person is at their self-test. */
+  start(): void {
+    this.connection.start();
+  }
+
+  /** The self-test is over. */
+  becomeReady(): void {
+    this.ready = true;
+    this.sayReady();
+    this.media.connect();
+    this.saySending();
+    this.store.update({});
+  }
+
+  /** Whether the person has passed the self-test on this page. */
+  get isReady(): boolean {
+    return this.ready;
+  }
+
+  get isMuted(): boolean {
+    return this.muted;
+  }
+
+  get isCameraOff(): boolean {
+    return this.cameraOff;
+  }
+
+  /** Mutes or unmutes this person's own microphone; it goes on sending silence, so clocks hold. */
+  setMuted(muted: boolean): void {
+    this.muted = muted;
+    const { track } = this.devices.getSnapshot().microphone;
+    if (track !== null) track.enabled = !muted;
+    else if (!muted) void this.devices.open("microphone");
+    this.saySending();
+    this.store.update({});
+  }
+
+  /** Switches this person's own camera; off means that its lamp goes out. */
+  setCameraOff(off: boolean): void {
+    this.cameraOff = off;
+    if (off) this.devices.stop("camera");
+    else void this.devices.open("camera");
+    this.saySending();
+    this.store.update({});
+  }
+
+  /** Asks for an act; a refusal is kept as the snapshot's `problem`. */
+  async act(act: Act): Promise<ActOutcome> {
+    const outcome = await this.connection.act(act);
+    this.store.update({ problem: outcome.error });
+    return outcome;
+  }
+
+  dismissProblem(): void {
+    this.store.update({ problem: null });
+  }
+
+  /** Leaves the hearing on purpose. */
+  leave(): void {
+    this.connection.leave();
+  }
+
+  /** The page goes away. */
+  dispose(): void {
+    this.stopListening();
+    window.removeEventListener("online", this.lineIsBack);
+    this.connection.dispose();
+    this.media.close();
+    this.devices.dispose();
+  }
+
+  private readonly lineIsBack = (): void => {
+    if (this.store.getSnapshot().end === null) this.connection.reconnectNow();
+  };
+
+  private receive(message: ServerMessage): void {
+    this.store.receive(message);
+    switch (message.type) {
+      case "welcome":
+        if (!this.ready) break;
+        this.sayReady();
+        this.media.connect();
+        this.saySending();
+        break;
+      case "answer":
+        void this.media.answered(message.id, message.sdp);
+        break;
+      case "slots":
+        this.media.slotsChanged(message.slots);
+        break;
+      case "slots_needed":
+        this.media.slotsNeeded(message.audio, message.video);
+        break;
+      case "error":
+        if (message.error === "bad_offer") this.media.offerRefused();
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Someone who comes back admitted is not asked to wait again, so is not ready again either. */
+  private sayReady(): void {
+    if (ownView(this.store.getSnapshot())?.presence === "admitted") return;
+    this.connection.send({ type: "ready", ...this.working() });
+  }
+
+  private saySending(): void {
+    if (!this.ready) return;
+    const { microphone, camera } = this.working();
+    this.connection.send({
+      type: "sending",
+      microphone: microphone && !this.muted,
+      camera: camera && !this.cameraOff,
+    });
+  }
+
+  private working(): { microphone: boolean; camera: boolean } {
+    const { microphone, camera } = this.devices.getSnapshot();
+    return { microphone: microphone.track !== null, camera: camera.track !== null };
+  }
+
+  private devicesChanged(): void {
+    const { microphone, camera } = this.devices.getSnapshot();
+    this.sendTrack("microphone", microphone.track);
+    this.sendTrack("camera", camera.track);
+  }
+
+  private sendTrack(kind: DeviceKind, track: MediaStreamTrack | null): void {
+    if (this.sentTracks[kind] === track) return;
+    this.sentTracks[kind] = track;
+    if (kind === "microphone" && track !== null) track.enabled = !this.muted;
+    if (!publishes(this.options.role)) return;
+    void this.media.setLocalTrack(kind, track);
+    this.saySending();
+  }
+
+  private async refusal(): Promise<ErrorCode | null> {
+    try {
+      await redeemInvitation(this.options.token);
+      return null;
+    } catch (error) {
+      const code = failureCode(error);
+      return error instanceof RequestError && FINAL_CODES.has(code) ? (code as ErrorCode) : null;
+    }
+  }
+}
+
+function seatUrl(participantId: string): string {
+  const scheme = window.location.protocol === "https:" ? "wss" : "ws";
+  return `${scheme}://${window.location.host}/api/v1/seats/${encodeURIComponent(participantId)}/ws`;
+}

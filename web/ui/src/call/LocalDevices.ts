@@ -1,0 +1,182 @@
+/** Why a device cannot be used; the catalogues say what to do about each. */
+export type DeviceProblem = "insecure" | "refused" | "missing" | "busy" | "failed";
+
+/** The two devices that a person sends from. */
+export type DeviceKind = "microphone" | "camera";
+
+export type DeviceChoice = { id: string; label: string };
+
+export type DeviceState = {
+  track: MediaStreamTrack | null;
+  problem: DeviceProblem | null;
+  /** A request to the browser is under way: its permission question may be on screen. */
+  asking: boolean;
+};
+
+export type DevicesSnapshot = {
+  microphone: DeviceState;
+  camera: DeviceState;
+  microphones: readonly DeviceChoice[];
+  cameras: readonly DeviceChoice[];
+  speakers: readonly DeviceChoice[];
+  speakerId: string;
+};
+
+/** 640x360 at 25: what a face needs, and what a district's uplink carries. */
+const CAMERA_WISH: MediaTrackConstraints = {
+  width: { ideal: 640 },
+  height: { ideal: 360 },
+  frameRate: { ideal: 25, max: 30 },
+};
+
+const MICROPHONE_WISH: MediaTrackConstraints = {
+  channelCount: { ideal: 1 },
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+};
+
+const NOTHING: DeviceState = { track: null, problem: null, asking: false };
+
+/** Maps what `getUserMedia` throws (Media Capture and Streams, 10.3.2) to a problem with words. */
+export function deviceProblem(error: unknown): DeviceProblem {
+  const name = error instanceof Error || isNamed(error) ? error.name : "";
+  switch (name) {
+    case "NotAllowedError":
+    case "PermissionDeniedError":
+      return "refused";
+    case "SecurityError":
+      return "insecure";
+    case "NotFoundError":
+    case "DevicesNotFoundError":
+    case "OverconstrainedError":
+      return "missing";
+    case "NotReadableError":
+    case "TrackStartError":
+    case "AbortError":
+      return "busy";
+    default:
+      return "failed";
+  }
+}
+
+function isNamed(error: unknown): error is { name: string } {
+  return typeof error === "object" && error !== null && "name" in error && typeof error.name === "string";
+}
+
+/** Microphone, camera and loudspeaker of this computer, as a view model with snapshots. */
+export class LocalDevices {
+  private snapshot: DevicesSnapshot = {
+    microphone: NOTHING,
+    camera: NOTHING,
+    microphones: [],
+    cameras: [],
+    speakers: [],
+    speakerId: "",
+  };
+  private readonly listeners = new Set<() => void>();
+  private readonly wanted: Record<DeviceKind, string | null> = { microphone: null, camera: null };
+  private disposed = false;
+
+  constructor() {
+    navigator.mediaDevices?.addEventListener("devicechange", this.listsChanged);
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  readonly getSnapshot = (): DevicesSnapshot => this.snapshot;
+
+  /** Opens both devices. Each may fail by itself; the other is still used. */
+  async openAll(): Promise<void> {
+    // One after the other: Firefox shows one permission question at a time.
+    await this.open("microphone");
+    await this.open("camera");
+  }
+
+  /** Opens a device (another one if `deviceId` is given), replacing the track it had. */
+  async open(kind: DeviceKind, deviceId?: string): Promise<void> {
+    if (deviceId !== undefined) this.wanted[kind] = deviceId;
+    if (!window.isSecureContext || navigator.mediaDevices === undefined) {
+      this.setDevice(kind, { track: null, problem: "insecure", asking: false });
+      return;
+    }
+    const previous = this.snapshot[kind].track;
+    this.setDevice(kind, { track: previous, problem: null, asking: true });
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia(this.constraints(kind));
+      const track = stream.getTracks()[0] ?? null;
+      if (this.disposed) {
+        track?.stop();
+        return;
+      }
+      previous?.stop();
+      if (track !== null) track.onended = () => this.ended(kind, track);
+      this.setDevice(kind, { track, problem: track === null ? "missing" : null, asking: false });
+    } catch (error) {
+      previous?.stop();
+      this.setDevice(kind, { track: null, problem: deviceProblem(error), asking: false });
+    }
+    await this.refreshLists();
+  }
+
+  /** Switches a device off; its lamp goes out. */
+  stop(kind: DeviceKind): void {
+    this.snapshot[kind].track?.stop();
+    this.setDevice(kind, NOTHING);
+  }
+
+  /** Plays everything through this loudspeaker, where the browser can choose one. */
+  chooseSpeaker(deviceId: string): void {
+    this.update({ speakerId: deviceId });
+  }
+
+  /** Switches everything off for good. */
+  dispose(): void {
+    this.disposed = true;
+    navigator.mediaDevices?.removeEventListener("devicechange", this.listsChanged);
+    this.stop("microphone");
+    this.stop("camera");
+    this.listeners.clear();
+  }
+
+  private constraints(kind: DeviceKind): MediaStreamConstraints {
+    const id = this.wanted[kind];
+    const device = id === null || id === "" ? {} : { deviceId: { ideal: id } };
+    return kind === "microphone"
+      ? { audio: { ...MICROPHONE_WISH, ...device } }
+      : { video: { ...CAMERA_WISH, ...device } };
+  }
+
+  private ended(kind: DeviceKind, track: MediaStreamTrack): void {
+    if (this.snapshot[kind].track !== track) return;
+    this.setDevice(kind, { track: null, problem: "missing", asking: false });
+  }
+
+  private readonly listsChanged = (): void => void this.refreshLists();
+
+  private async refreshLists(): Promise<void> {
+    if (navigator.mediaDevices === undefined || this.disposed) return;
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const choices = (kind: MediaDeviceKind): DeviceChoice[] =>
+      devices
+        .filter((device) => device.kind === kind && device.deviceId !== "")
+        .map(({ deviceId, label }) => ({ id: deviceId, label }));
+    this.update({
+      microphones: choices("audioinput"),
+      cameras: choices("videoinput"),
+      speakers: choices("audiooutput"),
+    });
+  }
+
+  private setDevice(kind: DeviceKind, state: DeviceState): void {
+    this.update({ [kind]: state });
+  }
+
+  private update(change: Partial<DevicesSnapshot>): void {
+    this.snapshot = { ...this.snapshot, ...change };
+    for (const listener of this.listeners) listener();
+  }
+}

@@ -1,0 +1,262 @@
+import type { ClientMessage } from "../wire/ClientMessage";
+import type { Slot } from "../wire/Slot";
+import type { TrackSource } from "../wire/TrackSource";
+import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS, mapSlots, missingSlots } from "./slots";
+
+/** What 640x360 at 25 frames needs in VP8 with room for movement, in bits per second. */
+const CAMERA_MAX_BPS = 800_000;
+/** A connection that reports `disconnected` for this long is made anew. */
+const DISCONNECTED_GRACE_MS = 5_000;
+/** An offer without an answer for this long is made anew with a fresh connection. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Wait before a failed connection is made anew, so that a dead path is not hammered. */
+const RECREATE_WAIT_MS = 1_000;
+
+/** The streams of one participant, as elements want them. */
+export type RemoteStreams = Partial<Record<TrackSource, MediaStream>>;
+
+/** Whether media flows. */
+export type MediaState = "idle" | "connecting" | "connected" | "failed";
+
+export type MediaSessionEvents = {
+  send: (message: ClientMessage) => boolean;
+  onStreams: (streams: ReadonlyMap<string, RemoteStreams>) => void;
+  onState: (state: MediaState) => void;
+};
+
+type LocalSource = Exclude<TrackSource, "screen">;
+
+const LOCAL_SOURCES: readonly LocalSource[] = ["microphone", "camera"];
+
+/**
+ * The one RTCPeerConnection of a seat. The client always offers, the server always answers:
+ * `sendonly` sections for what this person sends, `recvonly` slots that the server fills.
+ */
+export class MediaSession {
+  private readonly events: MediaSessionEvents;
+  private peer: RTCPeerConnection | null = null;
+  private readonly local: Record<LocalSource, MediaStreamTrack | null> = { microphone: null, camera: null };
+  private senders: Partial<Record<LocalSource, RTCRtpTransceiver>> = {};
+  private slots: readonly Slot[] = [];
+  private readonly streams = new Map<string, MediaStream>();
+  private audioSlots = INITIAL_AUDIO_SLOTS;
+  private videoSlots = INITIAL_VIDEO_SLOTS;
+  private nextOfferId = 1;
+  private openOfferId: number | null = null;
+  private offerAgain = false;
+  private readonly timers = new Set<ReturnType<typeof setTimeout>>();
+
+  constructor(events: MediaSessionEvents) {
+    this.events = events;
+  }
+
+  /** Makes a fresh connection and offers. Called after each welcome: a new socket, a new session. */
+  connect(): void {
+    this.closePeer();
+    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    this.peer = peer;
+    this.events.onState("connecting");
+    peer.onconnectionstatechange = () => this.peerStateChanged(peer);
+    for (const source of LOCAL_SOURCES) this.addSender(peer, source);
+    this.addSlots(peer, "audio", this.audioSlots);
+    this.addSlots(peer, "video", this.videoSlots);
+    this.offer();
+  }
+
+  /** Sends another track, or nothing, as this source. A section is added when there was none. */
+  async setLocalTrack(source: LocalSource, track: MediaStreamTrack | null): Promise<void> {
+    this.local[source] = track;
+    const peer = this.peer;
+    if (peer === null) return;
+    const transceiver = this.senders[source];
+    if (transceiver !== undefined) {
+      await transceiver.sender.replaceTrack(track);
+    } else if (track !== null) {
+      this.addSender(peer, source);
+      this.offer();
+    }
+  }
+
+  /** The server's answer to the offer of that id; an answer to an older offer is ignored. */
+  async answered(id: number, sdp: string): Promise<void> {
+    const peer = this.peer;
+    if (peer === null || id !== this.openOfferId) return;
+    try {
+      await peer.setRemoteDescription({ type: "answer", sdp });
+    } catch {
+      this.recreateSoon(peer);
+      return;
+    }
+    this.openOfferId = null;
+    this.publishStreams();
+    if (this.offerAgain) {
+      this.offerAgain = false;
+      this.offer();
+    }
+  }
+
+  /** Which track arrives where, from now on. */
+  slotsChanged(slots: readonly Slot[]): void {
+    this.slots = slots;
+    this.publishStreams();
+  }
+
+  /** The server has more tracks for this person than slots. */
+  slotsNeeded(audio: number, video: number): void {
+    const peer = this.peer;
+    const moreAudio = missingSlots(this.audioSlots, audio);
+    const moreVideo = missingSlots(this.videoSlots, video);
+    if (moreAudio + moreVideo === 0) return;
+    this.audioSlots += moreAudio;
+    this.videoSlots += moreVideo;
+    if (peer === null) return;
+    this.addSlots(peer, "audio", moreAudio);
+    this.addSlots(peer, "video", moreVideo);
+    this.offer();
+  }
+
+  /** The server refused the offer: start over with a fresh connection. */
+  offerRefused(): void {
+    if (this.peer !== null) this.recreateSoon(this.peer);
+  }
+
+  /** Ends all media. */
+  close(): void {
+    this.closePeer();
+    this.events.onState("idle");
+  }
+
+  private addSender(peer: RTCPeerConnection, source: LocalSource): void {
+    const track = this.local[source];
+    if (track === null) return;
+    const init: RTCRtpTransceiverInit = { direction: "sendonly" };
+    if (source === "camera") init.sendEncodings = [{ maxBitrate: CAMERA_MAX_BPS }];
+    const transceiver = peer.addTransceiver(track, init);
+    if (source === "camera") preferVp8(transceiver);
+    this.senders[source] = transceiver;
+  }
+
+  private addSlots(peer: RTCPeerConnection, kind: "audio" | "video", count: number): void {
+    for (let added = 0; added < count; added += 1) {
+      const transceiver = peer.addTransceiver(kind, { direction: "recvonly" });
+      if (kind === "video") preferVp8(transceiver);
+    }
+  }
+
+  private offer(): void {
+    const peer = this.peer;
+    if (peer === null) return;
+    if (this.openOfferId !== null) {
+      this.offerAgain = true;
+      return;
+    }
+    const id = this.nextOfferId++;
+    this.openOfferId = id;
+    this.makeOffer(peer, id).catch(() => this.recreateSoon(peer));
+  }
+
+  private async makeOffer(peer: RTCPeerConnection, id: number): Promise<void> {
+    await peer.setLocalDescription();
+    const sdp = peer.localDescription?.sdp;
+    if (peer !== this.peer || sdp === undefined) return;
+    const sources: Record<string, TrackSource> = {};
+    for (const source of LOCAL_SOURCES) {
+      const mid = this.senders[source]?.mid;
+      if (mid !== null && mid !== undefined) sources[mid] = source;
+    }
+    // Not sent means that the socket is gone: the next welcome makes everything anew.
+    if (!this.events.send({ type: "offer", id, sdp, sources })) return;
+    this.after(ANSWER_TIMEOUT_MS, () => {
+      if (peer === this.peer && this.openOfferId === id) this.connect();
+    });
+  }
+
+  private peerStateChanged(peer: RTCPeerConnection): void {
+    if (peer !== this.peer) return;
+    switch (peer.connectionState) {
+      case "connected":
+        this.events.onState("connected");
+        break;
+      case "failed":
+        this.recreateSoon(peer);
+        break;
+      case "disconnected":
+        this.events.onState("connecting");
+        this.after(DISCONNECTED_GRACE_MS, () => {
+          if (peer === this.peer && peer.connectionState === "disconnected") this.connect();
+        });
+        break;
+      case "new":
+      case "connecting":
+      case "closed":
+        break;
+    }
+  }
+
+  private recreateSoon(peer: RTCPeerConnection): void {
+    if (peer !== this.peer) return;
+    this.events.onState("failed");
+    this.after(RECREATE_WAIT_MS, () => {
+      if (peer === this.peer) this.connect();
+    });
+  }
+
+  private publishStreams(): void {
+    const peer = this.peer;
+    if (peer === null) return;
+    const byMid = new Map<string, MediaStreamTrack>();
+    for (const transceiver of peer.getTransceivers()) {
+      if (transceiver.mid !== null) byMid.set(transceiver.mid, transceiver.receiver.track);
+    }
+    const result = new Map<string, RemoteStreams>();
+    for (const [participant, mids] of mapSlots(this.slots)) {
+      const entry: RemoteStreams = {};
+      for (const [source, mid] of Object.entries(mids) as [TrackSource, string][]) {
+        const track = byMid.get(mid);
+        if (track !== undefined) entry[source] = this.streamOf(track);
+      }
+      result.set(participant, entry);
+    }
+    this.events.onStreams(result);
+  }
+
+  /** One stream for each track, kept: an element that gets a new stream object flickers. */
+  private streamOf(track: MediaStreamTrack): MediaStream {
+    const known = this.streams.get(track.id);
+    if (known !== undefined) return known;
+    const stream = new MediaStream([track]);
+    this.streams.set(track.id, stream);
+    return stream;
+  }
+
+  private after(ms: number, action: () => void): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      action();
+    }, ms);
+    this.timers.add(timer);
+  }
+
+  private closePeer(): void {
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers.clear();
+    const peer = this.peer;
+    this.peer = null;
+    this.senders = {};
+    this.slots = [];
+    this.streams.clear();
+    this.openOfferId = null;
+    this.offerAgain = false;
+    if (peer === null) return;
+    peer.onconnectionstatechange = null;
+    peer.close();
+    this.events.onStreams(new Map());
+  }
+}
+
+/** Offers VP8 and its repair stream only: the codec that every part of the server understands. */
+function preferVp8(transceiver: RTCRtpTransceiver): void {
+  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+  const wanted = codecs.filter(({ mimeType }) => /^video\/(vp8|rtx)$/i.test(mimeType));
+  if (wanted.some(({ mimeType }) => /vp8$/i.test(mimeType))) transceiver.setCodecPreferences(wanted);
+}

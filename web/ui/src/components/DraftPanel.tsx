@@ -1,0 +1,132 @@
+import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Button } from "react-aria-components";
+import { formatClock } from "../i18n/format";
+import type { DraftLine } from "../wire/DraftLine";
+import type { DraftState } from "../wire/DraftState";
+import type { ParticipantView } from "../wire/ParticipantView";
+import type { Word } from "../wire/Word";
+import { Icon } from "./Icon";
+
+/** Words below this probability are marked as doubtful. */
+export const DOUBTFUL = 0.5;
+/** Less behind than this is up to date for a reader, in milliseconds. */
+const BEHIND_WORTH_SAYING_MS = 4_000;
+/** Closer to the end than this counts as being at the end, in CSS pixels. */
+const AT_END_PX = 40;
+
+type Props = {
+  lines: readonly DraftLine[];
+  draft: DraftState | null;
+  people: readonly ParticipantView[];
+};
+
+/** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
+export function DraftPanel({ lines, draft, people }: Props) {
+  const { t } = useTranslation();
+  const list = useRef<HTMLOListElement>(null);
+  const [following, setFollowing] = useState(true);
+  const byId = new Map(people.map((person) => [person.id, person]));
+
+  useLayoutEffect(() => {
+    if (following && list.current !== null) list.current.scrollTop = list.current.scrollHeight;
+  }, [lines, following]);
+
+  const scrolled = () => {
+    const element = list.current;
+    if (element === null) return;
+    setFollowing(element.scrollHeight - element.scrollTop - element.clientHeight < AT_END_PX);
+  };
+
+  return (
+    <section className="panel draft-panel" aria-label={t("room.draft")}>
+      <header className="draft-head">
+        <h2>{t("draft.title")}</h2>
+        <DraftStatus draft={draft} />
+      </header>
+      <p className="quiet">{t("draft.machine")}</p>
+      <ol className="lines" ref={list} onScroll={scrolled} tabIndex={0} aria-label={t("draft.title")}>
+        {lines.length === 0 && <li className="quiet">{t("draft.empty")}</li>}
+        {lines.map((line) => (
+          <Line key={line.id} line={line} person={byId.get(line.participant)} />
+        ))}
+      </ol>
+      {!following && (
+        <Button className="button small to-end" onPress={() => setFollowing(true)}>
+          <Icon name="down" size={16} />
+          {t("draft.toEnd")}
+        </Button>
+      )}
+    </section>
+  );
+}
+
+function DraftStatus({ draft }: { draft: DraftState | null }) {
+  const { t } = useTranslation();
+  if (draft === null) return <p className="draft-status">{t("draft.unknown")}</p>;
+  if (draft.state === "off") {
+    return (
+      <p className="draft-status off" role="status" data-testid="draft-off">
+        {t(`draft.off.${draft.reason}`)}
+      </p>
+    );
+  }
+  const late = draft.behind_ms >= BEHIND_WORTH_SAYING_MS;
+  return (
+    <p className={late ? "draft-status late" : "draft-status"} data-testid="draft-state">
+      {late ? t("draft.behind", { seconds: Math.round(draft.behind_ms / 1000) }) : t("draft.upToDate")}
+    </p>
+  );
+}
+
+function Line({ line, person }: { line: DraftLine; person: ParticipantView | undefined }) {
+  const { t } = useTranslation();
+  return (
+    <li
+      className="line"
+      data-testid={`line-${line.id}`}
+      data-participant={line.participant}
+      data-start-ms={line.start_ms}
+      data-end-ms={line.end_ms}
+    >
+      <p className="line-head">
+        <time>{formatClock(line.start_ms)}</time>
+        <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
+        {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
+        {line.weak && (
+          <b className="tag warn" title={t("draft.weakHint")}>
+            {t("draft.weak")}
+          </b>
+        )}
+      </p>
+      <p className="line-text" lang={line.language}>
+        <MarkedText text={line.text} words={line.words} hint={t("draft.lowWord")} />
+      </p>
+    </li>
+  );
+}
+
+/** The text with its doubtful words marked, as far as the words are found in it in order. */
+export function MarkedText({ text, words, hint }: { text: string; words: readonly Word[]; hint: string }): ReactNode {
+  const parts: ReactNode[] = [];
+  let from = 0;
+  words.forEach((word, index) => {
+    const bare = word.text.trim();
+    if (word.confidence >= DOUBTFUL || bare === "") return;
+    const at = text.indexOf(bare, from);
+    if (at < 0) return;
+    parts.push(
+      text.slice(from, at),
+      <u key={index} className="doubtful" title={hint}>
+        {bare}
+      </u>,
+    );
+    from = at + bare.length;
+  });
+  return (
+    <>
+      {parts}
+      {text.slice(from)}
+    </>
+  );
+}

@@ -1,0 +1,252 @@
+/** How often elements are compared with the master clock. */
+export const TICK_MS = 100;
+/** Up to here nobody hears an echo between two tracks: left alone. */
+export const DRIFT_TOLERATED_MS = 60;
+/** From here on a nudge would take too long: the element is set to the right place. */
+export const DRIFT_SEEK_MS = 400;
+/** How much faster or slower an element runs while it catches up. */
+export const NUDGE = 0.05;
+/** An element is loaded this long before its turn. */
+export const PRELOAD_MS = 5_000;
+/** The clock waits this long for an element without data, then goes on without it. */
+export const STALL_PATIENCE_MS = 4_000;
+
+/** `HTMLMediaElement.HAVE_CURRENT_DATA`. */
+const HAVE_CURRENT_DATA = 2;
+
+/** The part of a media element that the player drives. */
+export type MediaElementLike = {
+  currentTime: number;
+  playbackRate: number;
+  preload: string;
+  readonly paused: boolean;
+  readonly seeking: boolean;
+  readonly readyState: number;
+  readonly error: unknown;
+  play(): Promise<void>;
+  pause(): void;
+};
+
+/** One file of the record on the record's clock. */
+export type Segment = { id: string; startsMs: number; endsMs: number };
+
+export type PlayerSnapshot = {
+  playing: boolean;
+  /** The clock stands because a file is still loading. */
+  waiting: boolean;
+  positionMs: number;
+  durationMs: number;
+  rate: number;
+  /** A file cannot be played; the others go on. */
+  broken: boolean;
+  /** The segments whose time it is. */
+  active: readonly string[];
+};
+
+/** Time and timers, so that tests need none. */
+export type Clock = {
+  now: () => number;
+  every: (ms: number, action: () => void) => () => void;
+};
+
+type Deck = { segment: Segment; element: MediaElementLike; stalledSince: number | null };
+
+/**
+ * Plays all files of a record together. A master clock runs in record time; each element is
+ * started, stopped and set to `clock - startsMs`, and drift is corrected, gently where it is small.
+ */
+export class RecordPlayer {
+  private readonly clock: Clock;
+  private readonly decks = new Map<string, Deck>();
+  private readonly segments: readonly Segment[];
+  private readonly listeners = new Set<() => void>();
+  private snapshot: PlayerSnapshot;
+  private anchorAt = 0;
+  private anchorMs = 0;
+  private stopTicking: (() => void) | null = null;
+
+  /** `durationMs` is the length of the record where files may end before it. */
+  constructor(segments: readonly Segment[], durationMs: number, clock: Clock) {
+    this.segments = segments;
+    this.clock = clock;
+    this.snapshot = {
+      playing: false,
+      waiting: false,
+      positionMs: 0,
+      durationMs: Math.max(durationMs, ...segments.map(({ endsMs }) => endsMs)),
+      rate: 1,
+      broken: false,
+      active: this.activeAt(0),
+    };
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  readonly getSnapshot = (): PlayerSnapshot => this.snapshot;
+
+  /** Gives a segment its element, or takes it away (`null`). */
+  attach(id: string, element: MediaElementLike | null): void {
+    const segment = this.segments.find((candidate) => candidate.id === id);
+    if (element === null || segment === undefined) {
+      this.decks.get(id)?.element.pause();
+      this.decks.delete(id);
+      return;
+    }
+    this.decks.set(id, { segment, element, stalledSince: null });
+    this.align(true);
+  }
+
+  play(): void {
+    if (this.snapshot.playing) return;
+    if (this.snapshot.positionMs >= this.snapshot.durationMs) this.seek(0);
+    this.anchor(this.snapshot.positionMs);
+    this.update({ playing: true });
+    this.stopTicking = this.clock.every(TICK_MS, () => this.tick());
+    this.align(true);
+  }
+
+  pause(): void {
+    if (!this.snapshot.playing) return;
+    const positionMs = this.position();
+    this.stopTicking?.();
+    this.stopTicking = null;
+    this.update({ playing: false, waiting: false, positionMs });
+    for (const { element } of this.decks.values()) element.pause();
+  }
+
+  /** Goes to a time of the record, playing or not. */
+  seek(ms: number): void {
+    const positionMs = Math.min(this.snapshot.durationMs, Math.max(0, ms));
+    this.anchor(positionMs);
+    this.update({ positionMs, waiting: false, active: this.activeAt(positionMs) });
+    for (const deck of this.decks.values()) deck.stalledSince = null;
+    this.align(true);
+  }
+
+  /** Goes to a time of the record and plays from there. */
+  playFrom(ms: number): void {
+    this.seek(ms);
+    this.play();
+  }
+
+  /** Speed of play; 1 as it was. */
+  setRate(rate: number): void {
+    this.anchor(this.position());
+    this.update({ rate });
+    this.align(false);
+  }
+
+  private tick(): void {
+    const waiting = this.mustWait();
+    if (waiting && !this.snapshot.waiting) {
+      this.update({ positionMs: this.position(), waiting: true });
+    } else if (!waiting && this.snapshot.waiting) {
+      this.anchor(this.snapshot.positionMs);
+      this.update({ waiting: false });
+    }
+    const positionMs = this.position();
+    if (positionMs >= this.snapshot.durationMs) {
+      this.update({ positionMs: this.snapshot.durationMs, active: [] });
+      this.pause();
+      this.update({ positionMs: this.snapshot.durationMs });
+      return;
+    }
+    this.update({ positionMs, active: this.activeAt(positionMs) });
+    this.align(false);
+  }
+
+  /** Whether an element whose turn it is has no data yet; each is waited for only so long. */
+  private mustWait(): boolean {
+    const positionMs = this.position();
+    const now = this.clock.now();
+    let wait = false;
+    for (const deck of this.decks.values()) {
+      const { segment, element } = deck;
+      const turn = segment.startsMs <= positionMs && positionMs < segment.endsMs;
+      const stalled = turn && !hasFailed(element) && (element.seeking || element.readyState < HAVE_CURRENT_DATA);
+      if (!stalled) {
+        deck.stalledSince = null;
+        continue;
+      }
+      deck.stalledSince ??= now;
+      if (now - deck.stalledSince < STALL_PATIENCE_MS) wait = true;
+    }
+    return wait;
+  }
+
+  /** Brings every element to where the clock is; `exactly` after a jump, gently otherwise. */
+  private align(exactly: boolean): void {
+    const { playing, waiting, rate } = this.snapshot;
+    const positionMs = this.position();
+    let broken = false;
+    for (const { segment, element } of this.decks.values()) {
+      if (hasFailed(element)) broken = true;
+      const turn = segment.startsMs <= positionMs && positionMs < segment.endsMs;
+      const soon = segment.startsMs - PRELOAD_MS * rate <= positionMs && positionMs < segment.endsMs;
+      if (soon && element.preload !== "auto") element.preload = "auto";
+      if (!turn) {
+        if (!element.paused) element.pause();
+        // Rewound and waiting at its first moment when its turn comes.
+        if (positionMs < segment.startsMs && element.currentTime !== 0) element.currentTime = 0;
+        continue;
+      }
+      const wantedMs = positionMs - segment.startsMs;
+      const driftMs = element.currentTime * 1000 - wantedMs;
+      const starting = playing && element.paused;
+      const far = Math.abs(driftMs) > (exactly || starting ? DRIFT_TOLERATED_MS : DRIFT_SEEK_MS);
+      if (far && !element.seeking) element.currentTime = wantedMs / 1000;
+      const nudge = far || Math.abs(driftMs) <= DRIFT_TOLERATED_MS ? 0 : driftMs > 0 ? -NUDGE : NUDGE;
+      const wantedRate = rate * (1 + nudge);
+      if (element.playbackRate !== wantedRate) element.playbackRate = wantedRate;
+      if (playing && !waiting && element.paused) void element.play().catch(() => undefined);
+      if ((!playing || waiting) && !element.paused) element.pause();
+    }
+    if (broken !== this.snapshot.broken) this.update({ broken });
+  }
+
+  private position(): number {
+    const { playing, waiting, positionMs, rate } = this.snapshot;
+    if (!playing || waiting) return positionMs;
+    return this.anchorMs + (this.clock.now() - this.anchorAt) * rate;
+  }
+
+  private anchor(ms: number): void {
+    this.anchorAt = this.clock.now();
+    this.anchorMs = ms;
+  }
+
+  private activeAt(ms: number): readonly string[] {
+    return this.segments.filter((s) => s.startsMs <= ms && ms < s.endsMs).map(({ id }) => id);
+  }
+
+  private update(change: Partial<PlayerSnapshot>): void {
+    const same = (Object.keys(change) as (keyof PlayerSnapshot)[]).every((key) =>
+      key === "active"
+        ? sameIds(this.snapshot.active, change.active ?? [])
+        : this.snapshot[key] === change[key],
+    );
+    if (same) return;
+    this.snapshot = { ...this.snapshot, ...change };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function hasFailed(element: MediaElementLike): boolean {
+  return element.error !== null && element.error !== undefined;
+}
+
+function sameIds(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((id, index) => id === b[index]);
+}
+
+/** The browser's own clock and timers. */
+export const browserClock: Clock = {
+  now: () => performance.now(),
+  every: (ms, action) => {
+    const timer = setInterval(action, ms);
+    return () => clearInterval(timer);
+  },
+};
