@@ -1,0 +1,217 @@
+use super::*;
+use docx_rs::{DocumentChild, TableCellContent, TableChild, TableRowChild};
+use otyrys_signaling::{Language, Place, Role, Stage, TrackSource};
+use otyrys_storage::ids::{HearingId, LineId, ParticipantId};
+
+const HEARING: &str = "019f0000-0000-7000-8000-000000000001";
+const JUDGE: &str = "019f0000-0000-7000-8000-000000000002";
+const WITNESS: &str = "019f0000-0000-7000-8000-000000000003";
+const LINE: &str = "019f0000-0000-7000-8000-000000000004";
+const HOSTILE: &str = "<script>alert(1)</script> \"&\" \u{0}\u{b}'";
+
+fn person(id: &str, name: &str, role: Role, place: Place) -> Person {
+    Person {
+        id: id.parse().unwrap(),
+        name: name.into(),
+        role,
+        place,
+    }
+}
+
+fn document(language: Language) -> ProtocolDocument {
+    let judge: ParticipantId = JUDGE.parse().unwrap();
+    ProtocolDocument {
+        hearing: HearingFacts {
+            id: HEARING.parse::<HearingId>().unwrap(),
+            case_number: "7520-26-00-2/4711".into(),
+            case_title: "Әбілова А. & Петров Б. <дау>".into(),
+            court: "Алмалы аудандық соты".into(),
+            courtroom: "№ 3".into(),
+            language,
+            opened_at: Some("2026-11-21T10:00:00+05:00".parse().unwrap()),
+            closed_at: Some("2026-11-21T11:30:12+05:00".parse().unwrap()),
+            record_started_at: Some("2026-11-21T10:00:03+05:00".parse().unwrap()),
+        },
+        present: vec![person(
+            JUDGE,
+            "Сапарова Гүлнар",
+            Role::Judge,
+            Place::Courtroom,
+        )],
+        absent: vec![person(WITNESS, "Петров Борис", Role::Witness, Place::Phone)],
+        stages: vec![
+            StageMark {
+                stage: Stage::Opened,
+                at_ms: 0,
+            },
+            StageMark {
+                stage: Stage::LastWord,
+                at_ms: 3_725_000,
+            },
+        ],
+        lines: vec![DraftText {
+            id: LINE.parse::<LineId>().unwrap(),
+            participant: judge,
+            name: "Сапарова Гүлнар".into(),
+            role: Role::Judge,
+            start_ms: 61_500,
+            end_ms: 63_000,
+            text: HOSTILE.into(),
+            language,
+            confidence: 0.5,
+            weak: true,
+            words: vec![SpokenWord {
+                text: "alert".into(),
+                start_ms: 61_500,
+                end_ms: 62_000,
+                confidence: 0.5,
+            }],
+        }],
+        record: vec![RecordFile {
+            participant: judge,
+            name: "Сапарова Гүлнар".into(),
+            source: TrackSource::Microphone,
+            file: "record/one.webm".into(),
+            playback: None,
+            starts_ms: 0,
+            ends_ms: 5_409_000,
+            sha256: "ab".repeat(32),
+        }],
+        means: Means {
+            program: "otyrys".into(),
+            version: "0.1.0".into(),
+            model: Some("ggml-base".into()),
+            model_sha256: Some("cd".repeat(32)),
+        },
+    }
+}
+
+fn docx_texts(file: &[u8]) -> Vec<String> {
+    let docx = docx_rs::read_docx(file).unwrap();
+    let mut texts = Vec::new();
+    for child in docx.document.children {
+        match child {
+            DocumentChild::Paragraph(paragraph) => texts.push(paragraph.raw_text()),
+            DocumentChild::Table(table) => {
+                for TableChild::TableRow(row) in table.rows {
+                    for TableRowChild::TableCell(cell) in row.cells {
+                        for content in cell.children {
+                            if let TableCellContent::Paragraph(paragraph) = content {
+                                texts.push(paragraph.raw_text());
+                            }
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+#[test]
+fn the_json_has_the_agreed_shape() {
+    let document = document(Language::Kk);
+    let json = document.to_json().unwrap();
+    insta::assert_snapshot!(json);
+    let read: ProtocolDocument = serde_json::from_str(&json).unwrap();
+    assert_eq!(read, document);
+}
+
+#[test]
+fn the_page_is_escaped_and_loads_nothing_from_elsewhere() {
+    let page = document(Language::Kk)
+        .to_html(Some("Ескертулер <3> күн ішінде"))
+        .unwrap();
+    assert!(!page.contains("<script"));
+    assert!(page.contains("&#60;script&#62;alert(1)&#60;/script&#62; &#34;&#38;&#34; &#39;"));
+    assert!(page.contains("Ескертулер &#60;3&#62; күн ішінде"));
+    assert!(page.contains(&format!("id=\"line-{LINE}\"")));
+    for foreign in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn page_and_word_file_say_the_same_in_each_language() {
+    let expected = [
+        (
+            Language::Kk,
+            "Сот отырысының хаттамасы (жоба)",
+            "тексерілмеген, әлсіз модель",
+        ),
+        (
+            Language::Ru,
+            "Протокол судебного заседания (проект)",
+            "не проверено, слабая модель",
+        ),
+        (
+            Language::En,
+            "Record of the court session (draft)",
+            "unreviewed, weak model",
+        ),
+    ];
+    for (language, title, weak) in expected {
+        let document = document(language);
+        let words = wording::wording(language);
+        let page = document.to_html(Some("41")).unwrap();
+        let texts = docx_texts(&document.to_docx(Some("41")).unwrap()).join("\n");
+        for text in [
+            title,
+            weak,
+            words.draft_notice,
+            words.brief.heading,
+            words.role(Role::Judge),
+            words.place(Place::Phone),
+            words.stage(Stage::LastWord),
+            words.means.statement,
+            words.remarks_heading,
+            &words.date("2026-11-21T11:30:12".parse().unwrap()),
+            "7520-26-00-2/4711",
+            "record/one.webm",
+            "1:02:05",
+            "1:30:09",
+            "0:01:01",
+            &"ab".repeat(32),
+            &"cd".repeat(32),
+        ] {
+            assert!(page.contains(text), "page in {language:?} lacks {text}");
+            assert!(
+                texts.contains(text),
+                "Word file in {language:?} lacks {text}"
+            );
+        }
+        // Word's reader unescapes, so the hostile text is there as it was said, less what XML
+        // cannot hold.
+        assert!(
+            texts.contains("<script>alert(1)</script> \"&\" '"),
+            "{texts}"
+        );
+    }
+}
+
+#[test]
+fn a_hearing_without_record_or_draft_has_a_protocol_too() {
+    let mut document = document(Language::Ru);
+    document.hearing.opened_at = None;
+    document.hearing.closed_at = None;
+    document.hearing.record_started_at = None;
+    document.present.clear();
+    document.absent.clear();
+    document.stages.clear();
+    document.lines.clear();
+    document.record.clear();
+    document.means.model = None;
+    document.means.model_sha256 = None;
+    let page = document.to_html(None).unwrap();
+    let texts = docx_texts(&document.to_docx(None).unwrap()).join("\n");
+    for text in [
+        "Аудио-, видеозапись не велась.",
+        "Речь не распознана.",
+        "не открыто",
+    ] {
+        assert!(page.contains(text), "{text}");
+        assert!(texts.contains(text), "{text}");
+    }
+    assert!(!page.contains("Замечания на протокол"));
+}

@@ -1,0 +1,94 @@
+//! What is delivered: a bundle on disk, and what the registry is told about it.
+
+use super::super::contract::{Manifest, ManifestFile};
+use otyrys_storage::{
+    ArchivePath, Bundle, Digest, StorageError,
+    manifest::{MANIFEST_NAME, SEAL_NAME},
+};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// The sealed bundle of a hearing on its way to the registry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveryPackage {
+    key: String,
+    dir: PathBuf,
+    manifest: Manifest,
+}
+
+impl DeliveryPackage {
+    /// The package of a bundle for a case. The key must be the same in every attempt; the
+    /// hearing's identifier is a good one. Every file of the bundle goes into it, with its
+    /// manifest and its seal.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] or [`StorageError::NotWritable`] if the manifest or the seal
+    /// cannot be read.
+    pub async fn of_bundle(
+        key: String,
+        case_number: String,
+        bundle: &Bundle,
+    ) -> Result<Self, StorageError> {
+        let mut files: Vec<_> = bundle
+            .manifest
+            .files
+            .iter()
+            .map(|file| ManifestFile {
+                path: file.path.clone(),
+                size: file.size,
+                sha256: file.sha256,
+            })
+            .collect();
+        for name in [MANIFEST_NAME, SEAL_NAME] {
+            let path: ArchivePath = name.parse()?;
+            let bytes = read(&path.under(&bundle.dir)).await?;
+            files.push(ManifestFile {
+                path,
+                size: bytes.len() as u64,
+                sha256: Digest::of(&bytes),
+            });
+        }
+        let manifest = Manifest {
+            case_number,
+            hearing_id: bundle.manifest.hearing.to_string(),
+            facts: json!({
+                "format": bundle.manifest.format,
+                "sealed_at": bundle.manifest.sealed_at,
+                "manifest_sha256": bundle.manifest_sha256,
+            }),
+            files,
+        };
+        Ok(Self {
+            key,
+            dir: bundle.dir.clone(),
+            manifest,
+        })
+    }
+
+    /// The same in every attempt, so that the registry takes the package once.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What it consists of.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Where a file of it lies.
+    #[must_use]
+    pub fn place(&self, file: &ManifestFile) -> PathBuf {
+        file.path.under(&self.dir)
+    }
+}
+
+async fn read(path: &Path) -> Result<Vec<u8>, StorageError> {
+    tokio::fs::read(path)
+        .await
+        .map_err(|source| StorageError::NotWritable {
+            what: path.display().to_string(),
+            source,
+        })
+}
