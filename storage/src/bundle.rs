@@ -8,10 +8,11 @@ use crate::{
     files,
     ids::HearingId,
     manifest::{
-        BUNDLE_FORMAT, EVENTS_NAME, EventsHead, FileEntry, MANIFEST_NAME, Manifest, SEAL_FORMAT,
-        SEAL_NAME, Seal, SegmentHead,
+        BUNDLE_FORMAT, EVENTS_NAME, EventsHead, FileEntry, MANIFEST_NAME, Manifest, SEAL_NAME,
+        SegmentHead,
     },
     node_key::NodeKey,
+    seal::{self, to_json},
     segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING},
     spool::{RecordSpool, SegmentRecord},
 };
@@ -36,6 +37,9 @@ pub struct BundleInput {
     pub events: Vec<StoredEvent>,
     /// Names (`protocol.html`) and contents of the documents.
     pub documents: Vec<(String, Vec<u8>)>,
+    /// Files derived from the record (seekable copies for players): the path in the bundle and
+    /// where each lies now.
+    pub attachments: Vec<(ArchivePath, PathBuf)>,
 }
 
 /// A bundle that is on disk, sealed.
@@ -88,6 +92,9 @@ impl Bundle {
         for (name, bytes) in &input.documents {
             packer.put(&format!("documents/{name}"), bytes)?;
         }
+        for (path, source) in &input.attachments {
+            packer.attach(path, source)?;
+        }
         packer.files.sort_by(|a, b| a.path.cmp(&b.path));
         let manifest = Manifest {
             format: BUNDLE_FORMAT.to_owned(),
@@ -100,7 +107,10 @@ impl Bundle {
         };
         let bytes = to_json(&manifest)?;
         files::write_whole(&partial.join(MANIFEST_NAME), &bytes)?;
-        files::write_whole(&partial.join(SEAL_NAME), &to_json(&seal(&bytes, key))?)?;
+        files::write_whole(
+            &partial.join(SEAL_NAME),
+            &to_json(&seal::seal(&bytes, key))?,
+        )?;
         fs::rename(&partial, out).map_err(|error| StorageError::file(out, error))?;
         files::sync_parent(out)?;
         Ok(Self {
@@ -128,26 +138,6 @@ impl Bundle {
     }
 }
 
-fn seal(manifest: &[u8], key: &NodeKey) -> Seal {
-    let public = key.public();
-    Seal {
-        format: SEAL_FORMAT.to_owned(),
-        algorithm: "Ed25519".to_owned(),
-        key_id: public.id(),
-        public_key: public.to_string(),
-        manifest_sha256: Digest::of(manifest),
-        signature: hex::encode(key.sign(manifest)),
-    }
-}
-
-/// JSON for people to read, in one spelling: two spaces, members in the order of the type.
-pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StorageError> {
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| StorageError::Invalid(format!("this is not JSON: {error}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
 struct Packer {
     root: PathBuf,
     files: Vec<FileEntry>,
@@ -170,6 +160,23 @@ impl Packer {
             path,
             size: bytes.len() as u64,
             sha256: Digest::of(bytes),
+        });
+        Ok(())
+    }
+
+    fn attach(&mut self, path: &ArchivePath, source: &Path) -> Result<(), StorageError> {
+        let place = path.under(&self.root);
+        if let Some(dir) = place.parent() {
+            files::create_dirs(dir)?;
+        }
+        link(source, &place)?;
+        let size = fs::metadata(&place)
+            .map_err(|error| StorageError::file(&place, error))?
+            .len();
+        self.files.push(FileEntry {
+            path: path.clone(),
+            size,
+            sha256: Digest::of_file(&place)?,
         });
         Ok(())
     }

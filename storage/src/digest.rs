@@ -1,8 +1,9 @@
 //! SHA-256 digests as values: lower-case hex in text, compared as bytes.
 
+use crate::error::StorageError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
-use std::{fmt, str::FromStr};
+use std::{fmt, fs::File, io::Read, path::Path, str::FromStr};
 
 /// A SHA-256 digest (FIPS 180-4). As text: 64 lower-case hexadecimal digits, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +14,25 @@ impl Digest {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Of a file, read piece by piece. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] or [`StorageError::NotWritable`].
+    pub fn of_file(path: &Path) -> Result<Self, StorageError> {
+        let read = || {
+            let mut file = File::open(path)?;
+            let mut hasher = Hasher::default();
+            let mut buffer = vec![0; 64 * 1024];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(hasher.finish()),
+                    read => hasher.update(buffer.get(..read).unwrap_or_default()),
+                }
+            }
+        };
+        read().map_err(|error| StorageError::file(path, error))
     }
 
     /// The raw 32 bytes.

@@ -32,6 +32,7 @@ pub mod manifest;
 pub mod node_key;
 pub mod recovery;
 pub mod registry;
+mod seal;
 pub mod segment;
 pub mod segment_writer;
 pub mod spool;

@@ -1,18 +1,15 @@
 //! Checking a bundle that was handed over: offline, from its own files alone.
 
 use crate::{
-    bundle::to_json,
     chunk_log::ChunkLog,
     digest::{Digest, Hasher},
     error::StorageError,
     events::{StoredEvent, genesis},
     files,
     ids::HearingId,
-    manifest::{
-        BUNDLE_FORMAT, EVENTS_NAME, FileEntry, MANIFEST_NAME, Manifest, SEAL_FORMAT, SEAL_NAME,
-        Seal, SegmentHead,
-    },
+    manifest::{EVENTS_NAME, FileEntry, MANIFEST_NAME, Manifest, SEAL_NAME, SegmentHead},
     node_key::PublicKey,
+    seal,
     segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING, SegmentFacts},
 };
 use jiff::Timestamp;
@@ -56,6 +53,25 @@ pub struct VerifyReport {
     pub chunks: u64,
 }
 
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "The bundle of hearing {} holds: {} files with {} bytes, {} events, {} segments with {} \
+             chunks. Sealed at {} by key {}; manifest {}.",
+            self.hearing,
+            self.files,
+            self.bytes,
+            self.events,
+            self.segments,
+            self.chunks,
+            self.sealed_at,
+            self.key_id,
+            self.manifest_sha256,
+        )
+    }
+}
+
 /// Something that does not hold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Violation {
@@ -81,7 +97,7 @@ impl fmt::Display for Violation {
 }
 
 impl Violation {
-    fn whole(file: impl ToString, reason: impl ToString) -> Self {
+    pub(crate) fn whole(file: impl ToString, reason: impl ToString) -> Self {
         Self::at(file, 0, reason)
     }
 
@@ -152,56 +168,8 @@ fn sealed_manifest(
         return Ok(Err(Violation::whole(MANIFEST_NAME, "it is missing")));
     };
     let bytes = (seal_bytes.len() + manifest_bytes.len()) as u64;
-    Ok(check_seal(&seal_bytes, &manifest_bytes, expected_key)
+    Ok(seal::check(&seal_bytes, &manifest_bytes, expected_key)
         .map(|(manifest, key, digest)| (manifest, key, digest, bytes)))
-}
-
-fn check_seal(
-    seal_bytes: &[u8],
-    manifest_bytes: &[u8],
-    expected_key: Option<&PublicKey>,
-) -> Result<(Manifest, PublicKey, Digest), Violation> {
-    let broken_seal = |reason: &str| Violation::whole(SEAL_NAME, reason);
-    let broken_manifest = |reason: &str| Violation::whole(MANIFEST_NAME, reason);
-    let seal: Seal =
-        serde_json::from_slice(seal_bytes).map_err(|_| broken_seal("it is not a seal"))?;
-    if seal.format != SEAL_FORMAT || seal.algorithm != "Ed25519" {
-        return Err(broken_seal("it is of another format"));
-    }
-    let key: PublicKey = seal
-        .public_key
-        .parse()
-        .map_err(|_| broken_seal("its public key is not a key"))?;
-    if key.id() != seal.key_id {
-        return Err(broken_seal(
-            "its public key and key id do not belong together",
-        ));
-    }
-    if expected_key.is_some_and(|expected| *expected != key) {
-        return Err(broken_seal("it was sealed with another key than expected"));
-    }
-    let mut signature = [0; 64];
-    hex::decode_to_slice(&seal.signature, &mut signature)
-        .map_err(|_| broken_seal("its signature is not a signature"))?;
-    let manifest_sha256 = Digest::of(manifest_bytes);
-    if !key.signed(manifest_bytes, &signature) {
-        return Err(if manifest_sha256 == seal.manifest_sha256 {
-            broken_seal("its signature does not hold")
-        } else {
-            broken_manifest("it is not the manifest that was sealed")
-        });
-    }
-    // Nothing signs the seal itself, so it is accepted in one spelling only.
-    if seal.manifest_sha256 != manifest_sha256 || to_json(&seal).ok().as_deref() != Some(seal_bytes)
-    {
-        return Err(broken_seal("it was changed"));
-    }
-    let manifest: Manifest =
-        serde_json::from_slice(manifest_bytes).map_err(|_| broken_manifest("it is no manifest"))?;
-    if manifest.format != BUNDLE_FORMAT {
-        return Err(broken_manifest("it is of another format"));
-    }
-    Ok((manifest, key, manifest_sha256))
 }
 
 /// Files that are there and should not be.

@@ -1,8 +1,6 @@
 //! Events are written once, in order, and whoever changes one is found out.
 
-mod common;
-
-use common::{Court, at, event};
+use crate::common::{Court, at, event};
 use otyrys_storage::{Database, Digest, StorageError, events::genesis, ids::HearingId};
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};

@@ -1,8 +1,6 @@
 //! What can be lost has an answer that a caller can act on.
 
-mod common;
-
-use common::{Court, chunk, event, new_hearing, segment};
+use crate::common::{Court, chunk, event, new_hearing, segment};
 use otyrys_storage::{
     Database, RecordSpool, StorageError,
     ids::{HearingId, ParticipantId},
@@ -118,7 +116,11 @@ fn a_full_disk_takes_nothing_that_was_acknowledged() {
     let status = Command::new("bash")
         .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"])
         .arg(env::current_exe().unwrap())
-        .args(["--exact", "write_until_full", "--ignored"])
+        .args([
+            "--exact",
+            concat!(module_path!(), "::write_until_full"),
+            "--ignored",
+        ])
         .env("OTYRYS_TEST_SPOOL", dir.path())
         .status()
         .unwrap();

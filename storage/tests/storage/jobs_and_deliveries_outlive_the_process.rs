@@ -1,8 +1,6 @@
 //! Deferred work is done once, by one worker, whatever dies in between.
 
-mod common;
-
-use common::{Court, at};
+use crate::common::{Court, at};
 use otyrys_storage::{Database, DeliveryState, JobState, NewJob, StorageError};
 use serde_json::json;
 use std::time::Duration;

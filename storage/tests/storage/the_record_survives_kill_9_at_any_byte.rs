@@ -1,8 +1,6 @@
 //! Whatever moment the process dies at, acknowledged chunks stay and torn ends go.
 
-mod common;
-
-use common::{chunk, segment};
+use crate::common::{chunk, segment};
 use otyrys_storage::{
     RecordSpool, SegmentFacts, StorageError,
     chunk_log::Ending,
@@ -125,7 +123,7 @@ fn a_segment_that_never_got_a_chunk_leaves_nothing_behind() {
     fs::remove_file(spool.media_path(&died).with_extension("segment.json")).unwrap();
     let recovery = spool.recover().unwrap();
     assert!(recovery.mended.is_empty() && recovery.damaged.is_empty());
-    assert!(common::files_under(dir.path()).is_empty());
+    assert!(crate::common::files_under(dir.path()).is_empty());
 }
 
 #[test]

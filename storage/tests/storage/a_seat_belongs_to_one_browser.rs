@@ -1,8 +1,6 @@
 //! An invitation opens one seat for one browser, until a newer link is made.
 
-mod common;
-
-use common::{Court, at};
+use crate::common::{Court, at};
 use otyrys_storage::{
     Digest, LineRow, Seat, SeatClient, StorageError,
     ids::{LineId, SegmentId},

@@ -1,9 +1,7 @@
 //! The registry takes a package whole or not at all, and once however often it is sent.
 
-mod common;
-
+use crate::common::{Court, at};
 use bytes::Bytes;
-use common::{Court, at};
 use futures_util::stream;
 use otyrys_storage::{
     ArchivePath, Digest, Registry, StorageError,

@@ -1,8 +1,6 @@
 //! A sealed bundle proves itself, and whatever was changed in it is named.
 
-mod common;
-
-use common::{chunk, closed_hearing, files_under, segment};
+use crate::common::{chunk, closed_hearing, files_under, segment};
 use otyrys_storage::{Archive, Bundle, NodeKey, StorageError, Verdict, Violation, verify};
 use std::{fs, path::Path};
 

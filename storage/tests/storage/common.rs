@@ -1,5 +1,4 @@
 //! What the tests of this crate share: a court day in a temporary folder.
-#![expect(dead_code, reason = "each test file uses its own part")]
 
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
@@ -146,6 +145,7 @@ pub(crate) async fn closed_hearing() -> (Court, BundleInput, NodeKey) {
             ("protocol.html".to_owned(), b"<html lang=kk>".to_vec()),
             ("protocol.json".to_owned(), b"{}".to_vec()),
         ],
+        attachments: Vec::new(),
     };
     let key = NodeKey::load_or_create(&court.dir.path().join("node.pem")).unwrap();
     (court, input, key)

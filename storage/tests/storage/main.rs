@@ -1,0 +1,11 @@
+//! What storage promises, a file for each promise. One binary, because linking costs more than
+//! running it.
+
+mod a_lost_database_or_disk_is_said_clearly;
+mod a_package_is_received_exactly_once;
+mod a_seat_belongs_to_one_browser;
+mod common;
+mod jobs_and_deliveries_outlive_the_process;
+mod one_flipped_byte_in_a_bundle_is_found;
+mod the_event_chain_cannot_be_rewritten;
+mod the_record_survives_kill_9_at_any_byte;
