@@ -116,6 +116,8 @@ export function PeoplePanel({ session, hearing, you }: Props) {
 
 function Row({ person, you, children }: { person: ParticipantView; you: string | null; children: ReactNode }) {
   const { t } = useTranslation();
+  // The heading of the list says it of the others.
+  const notHere = person.presence !== "waiting" && person.presence !== "admitted";
   return (
     <li className={`person ${person.presence}`} data-testid={`person-${person.id}`} data-presence={person.presence}>
       <div className="person-words">
@@ -123,9 +125,7 @@ function Row({ person, you, children }: { person: ParticipantView; you: string |
         {person.id === you && <em> ({t("room.you")})</em>}
         <span className="person-role">
           {t(`role.${person.role}`)} · {t(`place.${person.place}`)}
-        </span>
-        <span className="person-state">
-          {t(`presence.${person.presence}`)}
+          {notHere && <b className="tag">{t(`presence.${person.presence}`)}</b>}
           {person.muted && <b className="tag warn">{t("room.mutedTag")}</b>}
           {person.recorded && <b className="tag rec-tag">{t("bench.beingRecorded")}</b>}
           {person.rehearsal && <b className="tag">{t("bench.rehearsal")}</b>}

@@ -1,6 +1,5 @@
 import { useTranslation } from "react-i18next";
 import type { Seat } from "../api/invitations";
-import { currentLanguage } from "../i18n";
 import { formatTime } from "../i18n/format";
 
 /** Who the person is here and what hearing this is. */
@@ -8,7 +7,7 @@ export function SeatFacts({ seat }: { seat: Seat }) {
   const { t } = useTranslation();
   const { hearing } = seat;
   return (
-    <dl className="facts">
+    <dl className="facts seat-facts">
       <div>
         <dt>{t("invitation.you")}</dt>
         <dd>
@@ -29,7 +28,7 @@ export function SeatFacts({ seat }: { seat: Seat }) {
       </div>
       <div>
         <dt>{t("invitation.time")}</dt>
-        <dd>{formatTime(hearing.scheduled_at, currentLanguage())}</dd>
+        <dd>{formatTime(hearing.scheduled_at, t)}</dd>
       </div>
     </dl>
   );

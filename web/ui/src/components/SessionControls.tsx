@@ -37,7 +37,12 @@ export function SessionControls({ session, hearing }: { session: CallSession; he
           </Button>
         )}
         {state === "in_session" && !onRecord && (
-          <Button className="button record" data-testid="record-on" onPress={() => void session.act({ act: "record", on: true })}>
+          <Button
+            className="button record"
+            data-testid="record-on"
+            isDisabled={hearing.record_fault !== null}
+            onPress={() => void session.act({ act: "record", on: true })}
+          >
             <span className="rec-dot" />
             {t("bench.recordOn")}
           </Button>

@@ -1,3 +1,4 @@
+import type { TFunction } from "i18next";
 import type { Language } from "../wire/Language";
 
 const LOCALES: Record<Language, string> = { kk: "kk-KZ", ru: "ru-KZ", en: "en-GB" };
@@ -13,22 +14,33 @@ export function formatClock(ms: number): string {
     : `${minutes}:${two(seconds % 60)}`;
 }
 
-/** An RFC 3339 time in words and in the court's own offset; as it came if it is none. */
-export function formatTime(rfc3339: string, language: Language): string {
-  const at = new Date(rfc3339);
-  if (Number.isNaN(at.getTime())) return rfc3339;
-  return new Intl.DateTimeFormat(LOCALES[language], {
-    dateStyle: "long",
-    timeStyle: "short",
-    timeZone: offsetZone(rfc3339),
-  }).format(at);
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"] as const;
+
+/** All of Kazakhstan keeps UTC+5 since 1 March 2024. */
+const COURT_OFFSET = "+05:00";
+
+/**
+ * An RFC 3339 time in words, in its own offset: a court's notice names the court's local time.
+ * A time in UTC is shown in Kazakhstan's; what is no time is shown as it came.
+ *
+ * The months are in the catalogues: browsers do not have the Kazakh ones.
+ */
+export function formatTime(rfc3339: string, t: TFunction): string {
+  const at = new Date(rfc3339).getTime();
+  if (Number.isNaN(at)) return rfc3339;
+  const local = new Date(at + offsetMs(/[+-]\d{2}:\d{2}$/.exec(rfc3339)?.[0] ?? COURT_OFFSET));
+  const two = (value: number) => String(value).padStart(2, "0");
+  return t("date.full", {
+    year: local.getUTCFullYear(),
+    month: t(`date.${MONTHS[local.getUTCMonth()] ?? "jan"}`),
+    day: local.getUTCDate(),
+    time: `${two(local.getUTCHours())}:${two(local.getUTCMinutes())}`,
+  });
 }
 
-/** The offset of an RFC 3339 time as a zone name: a court's notice names the court's local time. */
-function offsetZone(rfc3339: string): string {
-  const offset = /([+-]\d{2}:\d{2})$/.exec(rfc3339)?.[1];
-  // All of Kazakhstan keeps UTC+5 since 1 March 2024.
-  return offset ?? "+05:00";
+function offsetMs(offset: string): number {
+  const [hours = 0, minutes = 0] = offset.slice(1).split(":").map(Number);
+  return (offset.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }
 
 /** Bytes for people. */

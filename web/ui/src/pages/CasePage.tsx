@@ -4,7 +4,6 @@ import { Button } from "react-aria-components";
 import { Link, useParams } from "react-router";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
-import { currentLanguage } from "../i18n";
 import { formatTime } from "../i18n/format";
 import { type CaseFile, loadCase } from "../registry/api";
 import { CaseKind } from "../registry/CaseKind";
@@ -33,7 +32,6 @@ export function CasePage() {
 
 function CaseFileView({ file }: { file: CaseFile }) {
   const { t } = useTranslation();
-  const language = currentLanguage();
   const [only] = file.packages;
   const [open, setOpen] = useState<string | null>(file.packages.length === 1 ? (only?.key ?? null) : null);
   return (
@@ -73,7 +71,7 @@ function CaseFileView({ file }: { file: CaseFile }) {
           <ul className="plain-list">
             {file.schedule.map((entry) => (
               <li key={entry.hearing_id}>
-                <strong>{formatTime(entry.at, language)}</strong>
+                <strong>{formatTime(entry.at, t)}</strong>
                 <span>{entry.courtroom}</span>
               </li>
             ))}
@@ -88,9 +86,9 @@ function CaseFileView({ file }: { file: CaseFile }) {
           <section key={key} className="card package" data-testid="package" data-key={key}>
             <header className="package-head">
               <div>
-                <h3>{t("registry.hearing", { date: formatTime(scheduled?.at ?? received_at, language) })}</h3>
+                <h3>{t("registry.hearing", { date: formatTime(scheduled?.at ?? received_at, t) })}</h3>
                 <p>
-                  {t("registry.received")}: {formatTime(received_at, language)}
+                  {t("registry.received")}: {formatTime(received_at, t)}
                 </p>
               </div>
               {open !== key && (

@@ -3,7 +3,6 @@ import { useTranslation } from "react-i18next";
 import { type Demo, type DemoSeat, loadDemo } from "../api/demo";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
-import { currentLanguage } from "../i18n";
 import { formatTime } from "../i18n/format";
 
 /** What this is, how to take part, and on a demonstration server the seats of its hearing. */
@@ -63,7 +62,7 @@ function DemoSection({ demo }: { demo: Demo }) {
       <p className="demo-hearing">
         <strong>{hearing.case_number}</strong> {hearing.case_title}
         <br />
-        {hearing.court}, {hearing.courtroom}. {formatTime(hearing.scheduled_at, currentLanguage())}
+        {hearing.court}, {hearing.courtroom}. {formatTime(hearing.scheduled_at, t)}
       </p>
       <ul className="seat-cards">
         {seats.map((seat) => (

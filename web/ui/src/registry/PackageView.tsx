@@ -37,7 +37,6 @@ export function PackageView({ packageKey }: { packageKey: string }) {
 
 function PackageContents({ pack, protocol }: Contents) {
   const { t } = useTranslation();
-  const language = currentLanguage();
   return (
     <div className="package-body">
       <dl className="facts">
@@ -54,13 +53,13 @@ function PackageContents({ pack, protocol }: Contents) {
         {protocol?.hearing.opened_at != null && (
           <div>
             <dt>{t("registry.opened")}</dt>
-            <dd>{formatTime(protocol.hearing.opened_at, language)}</dd>
+            <dd>{formatTime(protocol.hearing.opened_at, t)}</dd>
           </div>
         )}
         {protocol?.hearing.closed_at != null && (
           <div>
             <dt>{t("registry.closed")}</dt>
-            <dd>{formatTime(protocol.hearing.closed_at, language)}</dd>
+            <dd>{formatTime(protocol.hearing.closed_at, t)}</dd>
           </div>
         )}
       </dl>
