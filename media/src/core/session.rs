@@ -6,7 +6,7 @@ use crate::{Codec, DisconnectReason, MediaError, Mid, RoomId, Source, TrackKind}
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Pt};
 use str0m::net::{Protocol, Receive, Transmit};
@@ -15,6 +15,15 @@ use str0m::{Candidate, Rtc};
 
 /// The stack's own name of a section.
 type StackMid = str0m::media::Mid;
+
+/// What can be repaired for a client: the last 3 s of a picture of 300 packets a second, which is
+/// three rounds of the slowest cellular link.
+const REPAIR_PACKETS: usize = 1_024;
+const REPAIR_AGE: Duration = Duration::from_secs(3);
+/// Repairs may take half of what is sent. The stack's own limit of 15 % gives up on a picture at
+/// the 20 % loss that a phone at the edge of its cell has; none at all would let a client that
+/// asks for everything twice double what it costs.
+const REPAIR_SHARE: Option<f32> = Some(0.5);
 
 /// A client.
 pub(super) struct Session {
@@ -184,18 +193,18 @@ impl Session {
                 );
             }
             if direction.is_sending() {
-                let Some(ssrc) = self
-                    .rtc
-                    .direct_api()
-                    .stream_tx_by_mid(mid, None)
-                    .map(|stream| stream.ssrc())
-                else {
+                let mut api = self.rtc.direct_api();
+                let Some(stream) = api.stream_tx_by_mid(mid, None) else {
                     continue;
                 };
+                let ssrc = stream.ssrc();
                 let known = self
                     .slots
                     .iter()
                     .position(|slot| slot.mid == section.mid && slot.ssrc == ssrc);
+                if known.is_none() {
+                    stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_AGE, REPAIR_SHARE);
+                }
                 let mut slot = match known {
                     Some(index) => self.slots.swap_remove(index),
                     None => Slot::new(section.mid.clone(), section.kind, ssrc, payload_type),

@@ -20,11 +20,13 @@ fn noise_and_forged_datagrams_change_nothing() {
     let mut dice = Dice::new(15);
     let mut noise = 0;
     for round in 0..4_000_usize {
-        let from = if dice.below(2) == 0 { stranger } else { known };
-        let mut bytes = if round % 2 == 0 {
-            (0..dice.below(1_600)).map(|_| dice.below(256) as u8).collect()
+        // Who can overhear STUN and send it on is on the path, and may cut it anyway: what was
+        // overheard comes from where it came from.
+        let (from, mut bytes) = if round % 2 == 0 {
+            let noise = (0..dice.below(1_600)).map(|_| dice.below(256) as u8).collect();
+            (if round % 4 == 0 { stranger } else { known }, noise)
         } else {
-            overheard[dice.below(overheard.len() as u64) as usize].1.clone()
+            overheard[dice.below(overheard.len() as u64) as usize].clone()
         };
         for _ in 0..dice.below(6) {
             if !bytes.is_empty() {

@@ -50,7 +50,7 @@ fn who_comes_back_from_the_same_address_is_not_mistaken() {
     assert!(world.events.contains(&Event::Disconnected { session: first, reason: DisconnectReason::Silent }));
     let before = world.clients[&clerk].got.len();
     world.run_ms(500);
-    assert!(world.clients[&clerk].got.len() > before + 20, "the end of the old session cut the new one");
+    assert!(world.clients[&clerk].got.len() > before + 20, "the end of the old session cut the new one: {:?}", world.events);
 }
 
 #[test]
