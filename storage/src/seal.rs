@@ -58,8 +58,10 @@ pub(crate) fn check(
         });
     }
     // Nothing signs the seal itself, so it is accepted in one spelling only.
-    if seal.manifest_sha256 != manifest_sha256 || to_json(&seal).ok().as_deref() != Some(seal_bytes)
-    {
+    let one_spelling = seal.public_key == key.to_string()
+        && seal.signature == hex::encode(signature)
+        && to_json(&seal).ok().as_deref() == Some(seal_bytes);
+    if seal.manifest_sha256 != manifest_sha256 || !one_spelling {
         return Err(broken_seal("it was changed"));
     }
     let manifest: Manifest =

@@ -118,7 +118,7 @@ fn a_full_disk_takes_nothing_that_was_acknowledged() {
         .arg(env::current_exe().unwrap())
         .args([
             "--exact",
-            concat!(module_path!(), "::write_until_full"),
+            "a_lost_database_or_disk_is_said_clearly::write_until_full",
             "--ignored",
         ])
         .env("OTYRYS_TEST_SPOOL", dir.path())

@@ -1,6 +1,11 @@
 //! What storage promises, a file for each promise. One binary, because linking costs more than
 //! running it.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed"
+)]
+
 mod a_lost_database_or_disk_is_said_clearly;
 mod a_package_is_received_exactly_once;
 mod a_seat_belongs_to_one_browser;

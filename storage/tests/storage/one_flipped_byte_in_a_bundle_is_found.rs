@@ -92,6 +92,26 @@ async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
     assert!(violations(&out).is_empty());
 }
 
+/// Nothing signs the seal, so each of its bits is tried: a hex digit in upper case, a space more.
+#[tokio::test]
+async fn no_bit_of_the_seal_can_be_changed() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let path = out.join("seal.json");
+    let whole = fs::read(&path).unwrap();
+    for bit in 0..whole.len() * 8 {
+        let mut changed = whole.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &changed).unwrap();
+        let found = violations(&out);
+        assert!(
+            matches!(&found[..], [only] if only.file == "seal.json"),
+            "bit {bit}: {found:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_violation_in_the_record_names_the_second_of_the_hearing() {
     let (court, input, key) = closed_hearing().await;
