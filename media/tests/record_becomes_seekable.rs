@@ -1,5 +1,10 @@
 //! The copy for playback has a duration and an index, also when the recorded file was torn.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says by panicking that the machine it needs is not there"
+)]
+
 mod recording;
 
 use otyrys_media::recorder::{RecorderError, make_seekable};
@@ -32,14 +37,17 @@ fn a_file_torn_at_any_byte_gives_all_its_whole_blocks() {
         let bytes = record(packets).file.bytes();
         let folder = tempfile::tempdir().unwrap();
         let whole = block_times_ms(&saved(&folder, &bytes));
-        for cut in (1..=6).map(|n| bytes.len() - n * n * 157) {
+        let mut before = 0;
+        for cut in (3..9).map(|ninths| bytes.len() * ninths / 9 + ninths) {
             let input = saved(&folder, &bytes[..cut]);
             let output = folder.path().join("seekable.webm");
             make_seekable(&input, &output).unwrap();
             let left = block_times_ms(&output);
             assert!(whole.starts_with(&left), "cut at {cut}");
-            assert!(left.len() * 3 > whole.len(), "{} of {}", left.len(), whole.len());
+            assert!(left.len() >= before, "cut at {cut}");
+            before = left.len();
         }
+        assert!(before * 5 >= whole.len() * 3, "{before} of {}", whole.len());
     }
 }
 

@@ -1,6 +1,11 @@
 //! Loss, reordering, silence and restarts of the sender change neither the place of what was
 //! heard nor the length of the record.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says by panicking that the machine it needs is not there"
+)]
+
 mod recording;
 
 use std::time::Duration;
@@ -66,7 +71,10 @@ fn a_reordered_picture_is_whole() {
     shaken.sort_by_key(|packet| packet.arrival);
     let recorded = record(shaken);
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(decoded_pictures(&saved(&folder, &recorded.file.bytes())), 90);
+    assert_eq!(
+        decoded_pictures(&saved(&folder, &recorded.file.bytes())),
+        90
+    );
 }
 
 #[test]
@@ -175,8 +183,8 @@ fn a_picture_that_lost_a_packet_goes_on_from_the_next_key_frame() {
     let wanted = recorded
         .events
         .iter()
+        .skip_while(|event| !matches!(event, RecorderEvent::Opened { .. }))
         .filter(|event| matches!(event, RecorderEvent::KeyframeWanted { .. }))
         .count();
-    // Once at the start, once for the loss.
-    assert_eq!(wanted, 2);
+    assert_eq!(wanted, 1);
 }

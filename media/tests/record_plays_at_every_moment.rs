@@ -1,6 +1,11 @@
 //! What has been written at any moment is a file that plays: a decoder that shares no code with
 //! the recorder reads it to the end without a complaint.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says by panicking that the machine it needs is not there"
+)]
+
 mod recording;
 
 use otyrys_media::recorder::RecorderEvent;
@@ -41,14 +46,21 @@ fn chunks_are_cut_each_second_at_most_and_each_of_them_is_told() {
     let mut last = 0;
     for (bytes, ends_ms) in &recorded.file.chunks {
         assert!(!bytes.is_empty());
-        assert!(*ends_ms > last && ends_ms - last <= 1_000, "{last} -> {ends_ms}");
+        assert!(
+            *ends_ms > last && ends_ms - last <= 1_000,
+            "{last} -> {ends_ms}"
+        );
         last = *ends_ms;
     }
     let written: Vec<_> = recorded
         .events
         .iter()
         .filter_map(|event| match event {
-            RecorderEvent::Written { bytes_total, ends_ms, .. } => Some((*bytes_total, *ends_ms)),
+            RecorderEvent::Written {
+                bytes_total,
+                ends_ms,
+                ..
+            } => Some((*bytes_total, *ends_ms)),
             _ => None,
         })
         .collect();
@@ -65,7 +77,10 @@ fn chunks_are_cut_each_second_at_most_and_each_of_them_is_told() {
     assert_eq!(written, expected);
     assert!(matches!(
         recorded.events[0],
-        RecorderEvent::Opened { starts_ms: DELAY_MS, .. }
+        RecorderEvent::Opened {
+            starts_ms: DELAY_MS,
+            ..
+        }
     ));
 }
 

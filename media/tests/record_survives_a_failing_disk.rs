@@ -1,5 +1,10 @@
 //! A disk that fails for one track is told at once and costs no other track anything.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says by panicking that the machine it needs is not there"
+)]
+
 mod recording;
 
 use std::sync::Arc;
@@ -49,7 +54,9 @@ fn a_full_disk_fails_one_track_and_the_others_go_on() {
     let closed: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            RecorderEvent::Closed { feed, duration_ms, .. } => Some((*feed, *duration_ms)),
+            RecorderEvent::Closed {
+                feed, duration_ms, ..
+            } => Some((*feed, *duration_ms)),
             _ => None,
         })
         .collect();
@@ -68,7 +75,8 @@ fn a_folder_that_cannot_be_written_is_told_within_a_second() {
         closed_to: Some(SEGMENT),
         ..MemorySink::default()
     };
-    let (recorder, mut events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) =
+        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
     handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
     let began = Instant::now();

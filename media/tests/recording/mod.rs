@@ -25,7 +25,7 @@ pub(crate) const SEGMENT: SegmentKey = SegmentKey(0x1234);
 /// Delay of the network in all tests, in milliseconds.
 pub(crate) const DELAY_MS: u64 = 30;
 
-/// Opus packets of 20 ms: a tick each second over a tone that never stands still.
+/// Opus packets of 20 ms: noise, in which no two packets sound alike.
 pub(crate) fn sound(seconds: u32) -> Vec<RecordedPacket> {
     let buffers = seconds * 50;
     packets(
@@ -136,17 +136,10 @@ pub(crate) struct MemoryFile {
 
 impl MemoryFile {
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.chunks.concat_bytes()
-    }
-}
-
-trait ConcatBytes {
-    fn concat_bytes(&self) -> Vec<u8>;
-}
-
-impl ConcatBytes for Vec<(Vec<u8>, u64)> {
-    fn concat_bytes(&self) -> Vec<u8> {
-        self.iter().flat_map(|(bytes, _)| bytes.clone()).collect()
+        self.chunks
+            .iter()
+            .flat_map(|(bytes, _)| bytes.clone())
+            .collect()
     }
 }
 
@@ -189,7 +182,10 @@ impl ChunkWriter for MemoryWriter {
     fn append(&mut self, bytes: &[u8], ends_ms: u64) -> io::Result<()> {
         let mut files = self.files.lock().unwrap();
         let file = files.get_mut(&self.segment.0).unwrap();
-        if self.full_after.is_some_and(|after| file.chunks.len() >= after) {
+        if self
+            .full_after
+            .is_some_and(|after| file.chunks.len() >= after)
+        {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         file.chunks.push((bytes.to_vec(), ends_ms));
@@ -223,7 +219,8 @@ pub(crate) fn record(packets: Vec<RecordedPacket>) -> Recorded {
     let sink = MemorySink::default();
     let files = Arc::clone(&sink.files);
     let codec = packets[0].codec;
-    let (recorder, mut events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) =
+        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
     handle.start(FEED, info(SEGMENT, codec)).unwrap();
     for packet in packets {
@@ -256,7 +253,12 @@ pub(crate) fn block_times_ms(file: &Path) -> Vec<u64> {
     let text = tool(
         "ffprobe",
         &[
-            "-v", "error", "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+            "-v",
+            "error",
+            "-show_entries",
+            "packet=pts_time",
+            "-of",
+            "csv=p=0",
             file.to_str().unwrap(),
         ],
     );
@@ -272,11 +274,20 @@ pub(crate) fn header_duration_ms(file: &Path) -> Option<u64> {
     let text = tool(
         "ffprobe",
         &[
-            "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0",
+            "-v",
+            "error",
+            "-show_entries",
+            "format=duration",
+            "-of",
+            "csv=p=0",
             file.to_str().unwrap(),
         ],
     );
-    let seconds = String::from_utf8(text).unwrap().trim().parse::<f64>().ok()?;
+    let seconds = String::from_utf8(text)
+        .unwrap()
+        .trim()
+        .parse::<f64>()
+        .ok()?;
     Some((seconds * 1_000.0).round() as u64)
 }
 
@@ -285,7 +296,15 @@ pub(crate) fn decoded_sound(file: &Path) -> Vec<i16> {
     let bytes = tool(
         "ffmpeg",
         &[
-            "-v", "error", "-i", file.to_str().unwrap(), "-f", "s16le", "-ac", "1", "-",
+            "-v",
+            "error",
+            "-i",
+            file.to_str().unwrap(),
+            "-f",
+            "s16le",
+            "-ac",
+            "1",
+            "-",
         ],
     );
     bytes
@@ -299,8 +318,19 @@ pub(crate) fn decoded_pictures(file: &Path) -> usize {
     let bytes = tool(
         "ffmpeg",
         &[
-            "-v", "error", "-i", file.to_str().unwrap(), "-fps_mode", "passthrough", "-s", "16x16",
-            "-pix_fmt", "gray", "-f", "rawvideo", "-",
+            "-v",
+            "error",
+            "-i",
+            file.to_str().unwrap(),
+            "-fps_mode",
+            "passthrough",
+            "-s",
+            "16x16",
+            "-pix_fmt",
+            "gray",
+            "-f",
+            "rawvideo",
+            "-",
         ],
     );
     bytes.len() / 256

@@ -1,0 +1,163 @@
+//! From recorded packets to files that play: one streamable WebM file for each segment.
+//!
+//! Packets are put in order , placed on the record clock, taken out of
+//! their RTP payloads and muxed by GStreamer's `webmmux`; the bytes go to a [`ChunkSink`] at
+//! least each [`RecorderConfig::chunk`], cut between blocks, so that what has been appended
+//! at any moment is a file that plays. Nothing is decoded or encoded.
+//!
+//! - [`Recorder`] owns a fixed number of threads, whatever the number of feeds;
+//!   [`RecorderHandle`] is what the media threads push packets into and never blocks;
+//!   [`RecorderEvents`] tells what has become of them.
+//! - [`make_seekable`] makes the copy of a finished (or torn) file that a browser can seek in.
+//!
+//! **Each feed that was started ends in exactly one [`RecorderEvent::Closed`] or
+//! [`RecorderEvent::Failed`], as long as the events are read.**
+
+mod error;
+mod feed;
+mod muxer;
+mod opus;
+mod playback;
+mod reorder;
+mod sink;
+mod timeline;
+mod vp8;
+mod worker;
+
+use std::time::{Duration, Instant};
+
+pub use error::RecorderError;
+pub use playback::{SeekableInfo, make_seekable};
+pub use sink::{ChunkSink, ChunkWriter};
+pub use worker::{Recorder, RecorderEvents, RecorderHandle};
+
+use crate::Codec;
+
+/// A feed: one run of packets into one file. The caller's own number; it may be used again
+/// for the next segment after the feed has been stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FeedId(pub u64);
+
+/// The archive's id of a segment, a UUID as a number; handed through to the [`ChunkSink`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SegmentKey(pub u128);
+
+/// What is recorded in a feed.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedInfo {
+    /// The segment that is written.
+    pub segment: SegmentKey,
+    /// Packets of another codec are dropped.
+    pub codec: Codec,
+    /// The zero of the record clock; packets from before it are placed on it.
+    pub epoch: Instant,
+}
+
+/// How the recorder runs.
+#[derive(Debug, Clone)]
+pub struct RecorderConfig {
+    /// Threads; each serves its share of the feeds, writing to disk included. Default 4, at
+    /// least 1: while one waits for the disk the others go on.
+    pub threads: usize,
+    /// Packets that wait for one thread. Default 16,384: 10 s of eight tracks at 200 packets
+    /// a second, 20 MB. When it is full packets are refused and the record has a hole.
+    pub queue_packets: usize,
+    /// The oldest byte that is not yet on disk is at most so old (plus the time of an
+    /// append). Default 700 ms, so that with the write less than a second is at stake; less
+    /// means more fsyncs.
+    pub chunk: Duration,
+    /// A chunk is cut early above so many bytes. Default 1 MiB.
+    pub chunk_bytes: usize,
+    /// How long a missing packet is waited for. Default 400 ms: two rounds of
+    /// retransmission on a bad cellular link. More delays what the recogniser hears; above
+    /// [`Self::chunk`] it adds to what a crash costs.
+    pub max_wait: Duration,
+    /// Packets held behind a missing one, for each feed. Default 1,024; above it the missing
+    /// one is given up at once.
+    pub max_held: usize,
+    /// Events that wait for their reader. Default 4,096. When it is full,
+    /// [`RecorderEvent::Written`] is skipped (the next one says more) and the others are
+    /// waited for.
+    pub queue_events: usize,
+}
+
+impl Default for RecorderConfig {
+    fn default() -> Self {
+        Self {
+            threads: 4,
+            queue_packets: 16_384,
+            chunk: Duration::from_millis(700),
+            chunk_bytes: 1 << 20,
+            max_wait: Duration::from_millis(400),
+            max_held: 1_024,
+            queue_events: 4_096,
+        }
+    }
+}
+
+/// What has become of a feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecorderEvent {
+    /// The first packet is placed and the file created.
+    Opened {
+        /// Which.
+        feed: FeedId,
+        /// Its file.
+        segment: SegmentKey,
+        /// Where the file's zero lies on the record clock, in milliseconds.
+        starts_ms: u64,
+    },
+    /// A chunk is safe on disk.
+    Written {
+        /// Which.
+        feed: FeedId,
+        /// Its file.
+        segment: SegmentKey,
+        /// Length of the file.
+        bytes_total: u64,
+        /// End of the last block, in milliseconds after the file's zero.
+        ends_ms: u64,
+    },
+    /// The file is finished: the feed was stopped, started anew, or the recorder shut down.
+    Closed {
+        /// Which.
+        feed: FeedId,
+        /// Its file; there is none if [`Self::Opened`] was never told.
+        segment: SegmentKey,
+        /// Length of the file in milliseconds; 0 if there is none.
+        duration_ms: u64,
+        /// Packets that never came, or came too late.
+        lost_packets: u64,
+    },
+    /// The feed is dead and its further packets are ignored. What was written stays and plays.
+    Failed {
+        /// Which.
+        feed: FeedId,
+        /// Its file.
+        segment: SegmentKey,
+        /// Where to look.
+        kind: Fault,
+        /// For the log.
+        error: String,
+    },
+    /// A picture can be written only from a key frame on: ask the sender for one. Told again
+    /// each second until it comes.
+    KeyframeWanted {
+        /// Which.
+        feed: FeedId,
+    },
+    /// Packets were refused because the queue of a thread was full: the record has a hole.
+    Behind {
+        /// How many since the last such event.
+        refused_packets: u64,
+    },
+}
+
+/// What broke a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// The [`ChunkSink`] gave an error: full, not writable, gone.
+    Disk,
+    /// GStreamer refused what it was given.
+    Pipeline,
+}

@@ -1,0 +1,336 @@
+//! The recorder's threads and the way in and out of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::feed::{Feed, FeedError, Surroundings};
+use super::muxer::{WEBMMUX, require_element};
+use super::{ChunkSink, FeedId, FeedInfo, RecorderConfig, RecorderError, RecorderEvent};
+use crate::RecordedPacket;
+
+/// How often a thread looks for gaps to give up and chunks to cut.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Room in a thread's queue that packets may not take: starts and stops of feeds come
+/// through when packets no longer do.
+const CONTROL_ROOM: usize = 1_024;
+
+/// What is told by the recorder, in order for each feed. Ends when the recorder has ended.
+pub type RecorderEvents = mpsc::Receiver<RecorderEvent>;
+
+/// The recorder's threads. Dropping it lets them end by themselves once all handles are
+/// gone; [`Self::shutdown`] ends and joins them.
+#[derive(Debug)]
+pub struct Recorder {
+    handle: RecorderHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The way into the recorder: cheap to clone, safe to use from any thread, never blocks.
+#[derive(Debug, Clone)]
+pub struct RecorderHandle {
+    lanes: Arc<[Lane]>,
+}
+
+/// The way into one thread.
+#[derive(Debug)]
+struct Lane {
+    commands: SyncSender<Command>,
+    load: Arc<Load>,
+    max_packets: usize,
+}
+
+/// What a thread and its callers know of each other.
+#[derive(Debug)]
+struct Load {
+    base: Instant,
+    queued_packets: AtomicUsize,
+    refused_packets: AtomicU64,
+    /// Milliseconds after `base`, plus one, at which the thread took up what it is doing;
+    /// 0 while it waits for work.
+    busy_since: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Command {
+    Start(FeedId, FeedInfo),
+    Packet(FeedId, RecordedPacket),
+    Stop(FeedId),
+    Shutdown,
+}
+
+impl Recorder {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// [`RecorderError::GStreamer`] or [`RecorderError::MissingElement`] if this machine
+    /// cannot record, [`RecorderError::Thread`] if it has no thread left.
+    pub fn spawn(
+        config: RecorderConfig,
+        sink: Arc<dyn ChunkSink>,
+    ) -> Result<(Self, RecorderEvents), RecorderError> {
+        require_element(WEBMMUX)?;
+        let (events, receiver) = mpsc::channel(config.queue_events.max(1));
+        let config = Arc::new(config);
+        let mut lanes = Vec::new();
+        let mut threads = Vec::new();
+        for number in 0..config.threads.max(1) {
+            let (commands, inbox) = sync_channel(config.queue_packets + CONTROL_ROOM);
+            let load = Arc::new(Load {
+                base: Instant::now(),
+                queued_packets: AtomicUsize::new(0),
+                refused_packets: AtomicU64::new(0),
+                busy_since: AtomicU64::new(0),
+            });
+            let worker = Worker {
+                config: Arc::clone(&config),
+                sink: Arc::clone(&sink),
+                load: Arc::clone(&load),
+                feeds: HashMap::new(),
+                events: events.clone(),
+                told: Vec::new(),
+                clock: Instant::now(),
+                ticked: Instant::now(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("recorder-{number}"))
+                .spawn(move || worker.run(&inbox))
+                .map_err(RecorderError::Thread)?;
+            threads.push(thread);
+            lanes.push(Lane {
+                commands,
+                load,
+                max_packets: config.queue_packets,
+            });
+        }
+        let handle = RecorderHandle {
+            lanes: lanes.into(),
+        };
+        Ok((Self { handle, threads }, receiver))
+    }
+
+    /// A way in.
+    pub fn handle(&self) -> RecorderHandle {
+        self.handle.clone()
+    }
+
+    /// Writes everything that has come, closes all files and joins the threads. Blocks;
+    /// **the events must be read meanwhile** (in async code: `spawn_blocking`).
+    pub fn shutdown(self) {
+        for lane in self.handle.lanes.iter() {
+            // A thread that has ended needs no telling.
+            let _ = lane.commands.send(Command::Shutdown);
+        }
+        for thread in self.threads {
+            // A panic has been printed by the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl RecorderHandle {
+    /// Starts a feed. A feed of the same id that still runs is closed first.
+    ///
+    /// # Errors
+    /// [`RecorderError::Behind`] or [`RecorderError::Stopped`]: the feed has not been started.
+    pub fn start(&self, feed: FeedId, info: FeedInfo) -> Result<(), RecorderError> {
+        self.lane(feed).send(Command::Start(feed, info))
+    }
+
+    /// Hands over a packet, in the order of arrival. Packets of a feed that does not run are
+    /// ignored.
+    ///
+    /// # Errors
+    /// [`RecorderError::Behind`] or [`RecorderError::Stopped`]: the packet is lost.
+    pub fn packet(&self, feed: FeedId, packet: RecordedPacket) -> Result<(), RecorderError> {
+        let lane = self.lane(feed);
+        if lane.load.queued_packets.fetch_add(1, Ordering::Relaxed) >= lane.max_packets {
+            lane.load.queued_packets.fetch_sub(1, Ordering::Relaxed);
+            lane.load.refused_packets.fetch_add(1, Ordering::Relaxed);
+            return Err(RecorderError::Behind);
+        }
+        let sent = lane.send(Command::Packet(feed, packet));
+        if sent.is_err() {
+            lane.load.queued_packets.fetch_sub(1, Ordering::Relaxed);
+            lane.load.refused_packets.fetch_add(1, Ordering::Relaxed);
+        }
+        sent
+    }
+
+    /// Writes what has come for a feed and closes its file. Packets handed over before are in it.
+    ///
+    /// # Errors
+    /// [`RecorderError::Behind`]: try again; [`RecorderError::Stopped`].
+    pub fn stop(&self, feed: FeedId) -> Result<(), RecorderError> {
+        self.lane(feed).send(Command::Stop(feed))
+    }
+
+    /// How long the slowest thread has been at what it is doing: more than a second means
+    /// that the disk hangs and nothing reaches the record.
+    pub fn stalled_for(&self) -> Duration {
+        let longest = self.lanes.iter().map(|lane| lane.load.busy_for()).max();
+        longest.unwrap_or_default()
+    }
+
+    fn lane(&self, feed: FeedId) -> &Lane {
+        // `spawn` makes at least one lane.
+        &self.lanes[(feed.0 % self.lanes.len() as u64) as usize]
+    }
+}
+
+impl Lane {
+    fn send(&self, command: Command) -> Result<(), RecorderError> {
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => RecorderError::Behind,
+                TrySendError::Disconnected(_) => RecorderError::Stopped,
+            })
+    }
+}
+
+impl Load {
+    fn now(&self) -> u64 {
+        u64::try_from(self.base.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn busy_for(&self) -> Duration {
+        match self.busy_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_millis(self.now().saturating_sub(since)),
+        }
+    }
+}
+
+/// One thread's share of the feeds.
+struct Worker {
+    config: Arc<RecorderConfig>,
+    sink: Arc<dyn ChunkSink>,
+    load: Arc<Load>,
+    feeds: HashMap<FeedId, Feed>,
+    events: mpsc::Sender<RecorderEvent>,
+    told: Vec<RecorderEvent>,
+    /// Arrival of the latest packet, or the time at which the queue was last found empty. A
+    /// gap is never given up for want of a packet that waits in the queue.
+    clock: Instant,
+    ticked: Instant,
+}
+
+impl Worker {
+    fn run(mut self, inbox: &Receiver<Command>) {
+        loop {
+            let received = inbox.recv_timeout(TICK);
+            self.load
+                .busy_since
+                .store(self.load.now(), Ordering::Relaxed);
+            match received {
+                Ok(Command::Start(id, info)) => self.start(id, info),
+                Ok(Command::Packet(id, packet)) => self.packet(id, packet),
+                Ok(Command::Stop(id)) => self.stop(id),
+                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.clock = self.clock.max(Instant::now());
+                }
+            }
+            if self.clock.saturating_duration_since(self.ticked) >= TICK {
+                self.tick();
+            }
+            self.tell();
+            self.load.busy_since.store(0, Ordering::Relaxed);
+        }
+        let mut running: Vec<_> = self.feeds.keys().copied().collect();
+        running.sort_unstable();
+        for id in running {
+            self.stop(id);
+            self.tell();
+        }
+        self.load.busy_since.store(0, Ordering::Relaxed);
+    }
+
+    fn start(&mut self, id: FeedId, info: FeedInfo) {
+        self.stop(id);
+        let feed = Feed::new(id, info, &self.config);
+        self.feeds.insert(id, feed);
+        self.with_feed(id, |feed, clock, around| feed.tick(clock, around));
+    }
+
+    fn packet(&mut self, id: FeedId, packet: RecordedPacket) {
+        self.load.queued_packets.fetch_sub(1, Ordering::Relaxed);
+        self.clock = self.clock.max(packet.arrival);
+        self.with_feed(id, |feed, _, around| feed.packet(packet, around));
+    }
+
+    fn stop(&mut self, id: FeedId) {
+        let Some(feed) = self.feeds.remove(&id) else {
+            return;
+        };
+        let info = feed.info();
+        let finished = feed.finish(&mut Surroundings {
+            config: &self.config,
+            sink: &*self.sink,
+            events: &mut self.told,
+        });
+        if let Err(error) = finished {
+            self.failed(id, info, error);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.ticked = self.clock;
+        let ids: Vec<_> = self.feeds.keys().copied().collect();
+        for id in ids {
+            self.with_feed(id, |feed, clock, around| feed.tick(clock, around));
+        }
+        let refused_packets = self.load.refused_packets.swap(0, Ordering::Relaxed);
+        if refused_packets > 0 {
+            self.told.push(RecorderEvent::Behind { refused_packets });
+        }
+    }
+
+    /// Does something with a feed that runs; an error ends that feed and no other.
+    fn with_feed(
+        &mut self,
+        id: FeedId,
+        act: impl FnOnce(&mut Feed, Instant, &mut Surroundings<'_>) -> Result<(), FeedError>,
+    ) {
+        let Some(feed) = self.feeds.get_mut(&id) else {
+            return;
+        };
+        let mut around = Surroundings {
+            config: &self.config,
+            sink: &*self.sink,
+            events: &mut self.told,
+        };
+        if let Err(error) = act(feed, self.clock, &mut around) {
+            let info = feed.info();
+            self.feeds.remove(&id);
+            self.failed(id, info, error);
+        }
+    }
+
+    fn failed(&mut self, feed: FeedId, info: FeedInfo, FeedError { kind, error }: FeedError) {
+        self.told.push(RecorderEvent::Failed {
+            feed,
+            segment: info.segment,
+            kind,
+            error,
+        });
+    }
+
+    /// Sends what there is to tell. Nobody listens any more: then nobody is told.
+    fn tell(&mut self) {
+        for event in self.told.drain(..) {
+            if matches!(event, RecorderEvent::Written { .. }) {
+                let _ = self.events.try_send(event);
+            } else {
+                let _ = self.events.blocking_send(event);
+            }
+        }
+    }
+}
