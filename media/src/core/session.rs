@@ -63,6 +63,10 @@ pub(super) struct Drained {
 }
 
 /// What the core must know of it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are packets, and a box would be an allocation for each"
+)]
 #[derive(Debug)]
 pub(super) enum Happened {
     Connected,

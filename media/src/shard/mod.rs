@@ -103,12 +103,16 @@ impl Shard {
     }
 }
 
+/// Ends with the reason if it was not told to.
+type ShardThread = JoinHandle<Result<(), MediaError>>;
+
 /// How the rest of the program talks to a shard. Clones talk to the same one.
 #[derive(Debug, Clone)]
 pub struct ShardHandle {
     requests: mpsc::Sender<Request>,
     local_addr: SocketAddr,
-    thread: Arc<Mutex<Option<JoinHandle<Result<(), MediaError>>>>>,
+    /// Taken by whoever joins it.
+    thread: Arc<Mutex<Option<ShardThread>>>,
 }
 
 impl ShardHandle {

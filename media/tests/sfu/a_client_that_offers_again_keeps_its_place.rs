@@ -19,11 +19,27 @@ fn more_slots_are_asked_for_and_then_filled() {
         edge(witness, Source::Microphone, clerk),
         edge(witness, Source::Camera, clerk),
     ]);
-    let needed = Event::SlotsNeeded { session: clerk, audio: 2, video: 2 };
-    assert_eq!(world.events.iter().filter(|event| **event == needed).count(), 1);
+    let needed = Event::SlotsNeeded {
+        session: clerk,
+        audio: 2,
+        video: 2,
+    };
+    assert_eq!(
+        world
+            .events
+            .iter()
+            .filter(|event| **event == needed)
+            .count(),
+        1
+    );
     world.run_ms(500);
     let kept = world.slot_of(clerk, track(judge, Source::Camera));
-    assert!(world.clients[&clerk].got.iter().all(|got| got.from == judge));
+    assert!(
+        world.clients[&clerk]
+            .got
+            .iter()
+            .all(|got| got.from == judge)
+    );
 
     world.offer(clerk, 1, 1, false).expect("an answer");
     world.run_ms(1_000);
@@ -32,11 +48,24 @@ fn more_slots_are_asked_for_and_then_filled() {
     let sound = world.slot_of(clerk, track(witness, Source::Microphone));
     let got = &world.clients[&clerk].got;
     for mid in [picture, sound] {
-        assert!(got.iter().filter(|got| got.mid == mid && got.from == witness).count() > 40);
+        assert!(
+            got.iter()
+                .filter(|got| got.mid == mid && got.from == witness)
+                .count()
+                > 40
+        );
     }
     // The picture that was there before went on without a gap.
-    let seqs: Vec<u64> = got.iter().filter(|got| got.mid == kept).map(|got| got.seq).collect();
-    assert!(seqs.iter().copied().eq(seqs[0]..seqs[0] + seqs.len() as u64));
+    let seqs: Vec<u64> = got
+        .iter()
+        .filter(|got| got.mid == kept)
+        .map(|got| got.seq)
+        .collect();
+    assert!(
+        seqs.iter()
+            .copied()
+            .eq(seqs[0]..seqs[0] + seqs.len() as u64)
+    );
 }
 
 #[test]
@@ -55,11 +84,18 @@ fn ice_starts_anew_from_another_address() {
     let wifi = str0m::Candidate::host(client.address, "udp").expect("a candidate");
     client.rtc.direct_api().invalidate_candidate(&wifi);
     client.address = cellular;
-    client.rtc.add_local_candidate(str0m::Candidate::host(cellular, "udp").expect("a candidate"));
+    client
+        .rtc
+        .add_local_candidate(str0m::Candidate::host(cellular, "udp").expect("a candidate"));
     world.offer(judge, 1, 0, true).expect("an answer");
     world.run_ms(2_000);
     let before = world.clients[&clerk].got.len();
     world.run_ms(500);
     assert!(world.clients[&clerk].got.len() > before + 20, "{before}");
-    assert!(!world.events.iter().any(|event| matches!(event, Event::Disconnected { .. })));
+    assert!(
+        !world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Disconnected { .. }))
+    );
 }

@@ -15,7 +15,10 @@ fn only_the_named_session_gets_the_track() {
     }
 
     world.run_ms(500);
-    assert!(world.clients.values().all(|client| client.got.is_empty()), "packets flowed without a graph");
+    assert!(
+        world.clients.values().all(|client| client.got.is_empty()),
+        "packets flowed without a graph"
+    );
 
     world.connect(&[edge(judge, Source::Microphone, clerk)]);
     world.run_ms(500);
@@ -53,8 +56,14 @@ fn an_edge_out_of_the_room_does_not_count() {
     let clerk = world.join(2, &[], 1, 0);
     let now = world.now;
     world.client(judge).start(Source::Microphone, now);
-    let graph = [edge(judge, Source::Microphone, clerk), (track(judge, Source::Microphone), Sink::Recorder)];
-    world.command(Command::SetGraph { room: RoomId(ROOM.0 + 1), graph: graph.into_iter().collect() });
+    let graph = [
+        edge(judge, Source::Microphone, clerk),
+        (track(judge, Source::Microphone), Sink::Recorder),
+    ];
+    world.command(Command::SetGraph {
+        room: RoomId(ROOM.0 + 1),
+        graph: graph.into_iter().collect(),
+    });
     world.run_ms(500);
     assert!(world.clients[&clerk].got.is_empty());
     assert!(world.recorded.is_empty());
@@ -70,11 +79,27 @@ fn who_may_not_be_heard_is_not_named_as_heard() {
     let now = world.now;
     world.client(waiting).start(Source::Microphone, now);
     world.run_ms(2_000);
-    assert!(!world.events.iter().any(|event| matches!(event, Event::Levels { .. })), "{:?}", world.events);
+    assert!(
+        !world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Levels { .. })),
+        "{:?}",
+        world.events
+    );
 
     world.client(judge).start(Source::Microphone, now);
     world.run_ms(1_000);
-    assert!(world.events.contains(&Event::Levels { room: ROOM, loudest: vec![judge] }));
-    let unheard = TrackKey { session: waiting, source: Source::Microphone };
-    assert!(world.events.contains(&Event::TrackFlowing { track: unheard, flowing: true }));
+    assert!(world.events.contains(&Event::Levels {
+        room: ROOM,
+        loudest: vec![judge]
+    }));
+    let unheard = TrackKey {
+        session: waiting,
+        source: Source::Microphone,
+    };
+    assert!(world.events.contains(&Event::TrackFlowing {
+        track: unheard,
+        flowing: true
+    }));
 }

@@ -1,7 +1,8 @@
 use crate::client::Client;
 use crate::world::{edge, tape, track};
 use otyrys_media::{
-    Event, Graph, MediaError, MediaLimits, Offer, RoomId, SessionId, Shard, ShardConfig, ShardHandle, Source,
+    Event, Graph, MediaError, MediaLimits, Offer, RoomId, SessionId, Shard, ShardConfig,
+    ShardHandle, Source,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -17,12 +18,25 @@ struct Peer {
 }
 
 impl Peer {
-    async fn join(shard: &ShardHandle, session: u64, sources: &[Source], audio: usize, video: usize) -> Self {
-        let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0)).await.expect("a socket");
+    async fn join(
+        shard: &ShardHandle,
+        session: u64,
+        sources: &[Source],
+        audio: usize,
+        video: usize,
+    ) -> Self {
+        let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0))
+            .await
+            .expect("a socket");
         let address = socket.local_addr().expect("an address");
         let mut client = Client::at(address, SessionId(session), sources, Instant::now());
         let (sdp, pending) = client.make_offer(audio, video, false);
-        let offer = Offer { room: COURT, session: client.session, sdp, sources: client.sources() };
+        let offer = Offer {
+            room: COURT,
+            session: client.session,
+            sdp,
+            sources: client.sources(),
+        };
         let answer = shard.offer(offer).await.expect("an answer");
         assert!(answer.contains("a=ice-lite"));
         assert!(answer.contains(&format!("127.0.0.1 {} typ host", shard.local_addr().port())));
@@ -38,7 +52,10 @@ impl Peer {
         }
         self.client.time_passed(now);
         for (_, destination, bytes) in self.client.poll(now) {
-            self.socket.send_to(&bytes, destination).await.expect("sent");
+            self.socket
+                .send_to(&bytes, destination)
+                .await
+                .expect("sent");
         }
     }
 }
@@ -54,7 +71,11 @@ async fn run(peers: &mut [Peer], time: Duration) {
 }
 
 fn config() -> ShardConfig {
-    ShardConfig { bind: SocketAddr::new(LOOPBACK, 0), advertised: vec![LOOPBACK], limits: MediaLimits::default() }
+    ShardConfig {
+        bind: SocketAddr::new(LOOPBACK, 0),
+        advertised: vec![LOOPBACK],
+        limits: MediaLimits::default(),
+    }
 }
 
 #[tokio::test]
@@ -83,7 +104,11 @@ async fn sound_and_picture_cross_the_loopback() {
     assert!(got.len() >= 90, "{}", got.len());
     let (sound, picture): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.picture_id.is_none());
     for packets in [sound, picture] {
-        assert!(packets.windows(2).all(|pair| pair[1].seq == pair[0].seq + 1));
+        assert!(
+            packets
+                .windows(2)
+                .all(|pair| pair[1].seq == pair[0].seq + 1)
+        );
     }
     let mut recorded = 0;
     while outputs.recorded.try_recv().is_ok() {
@@ -100,15 +125,22 @@ async fn sound_and_picture_cross_the_loopback() {
         events.push(event);
     }
     assert!(events.contains(&Event::Connected { session: judge }));
-    assert!(events.contains(&Event::TrackStopped { track: track(judge, Source::Camera) }));
+    assert!(events.contains(&Event::TrackStopped {
+        track: track(judge, Source::Camera)
+    }));
 }
 
 #[tokio::test]
 async fn a_recorder_that_is_behind_is_told_of() {
-    let limits = MediaLimits { recorded: 8, ..MediaLimits::default() };
+    let limits = MediaLimits {
+        recorded: 8,
+        ..MediaLimits::default()
+    };
     let (shard, mut outputs) = Shard::spawn(ShardConfig { limits, ..config() }).expect("a shard");
     let mut peers = [Peer::join(&shard, 1, &[Source::Microphone], 0, 0).await];
-    let graph: Graph = [tape(SessionId(1), Source::Microphone)].into_iter().collect();
+    let graph: Graph = [tape(SessionId(1), Source::Microphone)]
+        .into_iter()
+        .collect();
     shard.set_graph(COURT, graph).expect("a shard that runs");
     run(&mut peers, Duration::from_millis(300)).await;
     peers[0].client.start(Source::Microphone, Instant::now());
@@ -127,6 +159,9 @@ async fn a_recorder_that_is_behind_is_told_of() {
 
 #[tokio::test]
 async fn a_shard_without_an_address_does_not_start() {
-    let lost = ShardConfig { advertised: Vec::new(), ..config() };
+    let lost = ShardConfig {
+        advertised: Vec::new(),
+        ..config()
+    };
     assert!(matches!(Shard::spawn(lost), Err(MediaError::NoAddress)));
 }

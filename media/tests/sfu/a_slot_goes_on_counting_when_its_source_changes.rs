@@ -19,22 +19,40 @@ fn one_picture_follows_the_other_without_a_jump() {
     world.connect(&[edge(witness, Source::Camera, clerk)]);
     assert_eq!(world.slot_of(clerk, track(witness, Source::Camera)), before);
     world.run_ms(1_000);
-    assert_eq!(world.clients[&witness].asked, asked + 1, "one request is enough");
+    assert_eq!(
+        world.clients[&witness].asked,
+        asked + 1,
+        "one request is enough"
+    );
 
     let got: Vec<Got> = world.clients[&clerk].got.clone();
-    let switch = got.iter().position(|got| got.from == witness).expect("the witness is seen");
+    let switch = got
+        .iter()
+        .position(|got| got.from == witness)
+        .expect("the witness is seen");
     assert!(switch > 20 && got.len() - switch > 20);
     assert!(got[..switch].iter().all(|got| got.from == judge));
     assert!(got[switch..].iter().all(|got| got.from == witness));
-    assert!(got[0].keyframe && got[switch].keyframe, "a picture begins with a key frame");
+    assert!(
+        got[0].keyframe && got[switch].keyframe,
+        "a picture begins with a key frame"
+    );
 
     let first = got[0].seq;
-    assert!(got.iter().map(|got| got.seq).eq(first..first + got.len() as u64), "no number is left out");
+    assert!(
+        got.iter()
+            .map(|got| got.seq)
+            .eq(first..first + got.len() as u64),
+        "no number is left out"
+    );
     for pair in got.windows(2) {
         let step = pair[1].timestamp.wrapping_sub(pair[0].timestamp);
         let ids = [&pair[0], &pair[1]].map(|got| got.picture_id.expect("VP8"));
         assert!(step < 90_000 / 2, "the clock jumped by {step} ticks");
-        assert!(ids[1] == ids[0] || ids[1] == (ids[0] + 1) & 0x7fff, "pictures {ids:?}");
+        assert!(
+            ids[1] == ids[0] || ids[1] == (ids[0] + 1) & 0x7fff,
+            "pictures {ids:?}"
+        );
     }
 }
 
@@ -53,5 +71,9 @@ fn a_sender_that_counts_anew_is_a_new_source() {
     let got = &world.clients[&clerk].got;
     assert!(got.len() > 40, "{}", got.len());
     let first = got[0].seq;
-    assert!(got.iter().map(|got| got.seq).eq(first..first + got.len() as u64));
+    assert!(
+        got.iter()
+            .map(|got| got.seq)
+            .eq(first..first + got.len() as u64)
+    );
 }

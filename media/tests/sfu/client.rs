@@ -62,9 +62,18 @@ impl Client {
         Self::at(address, session, sources, now)
     }
 
-    pub(crate) fn at(address: SocketAddr, session: SessionId, sources: &[Source], now: Instant) -> Self {
-        let mut rtc =
-            Rtc::builder().set_rtp_mode(true).clear_codecs().enable_opus(true, false).enable_vp8(true).build(now);
+    pub(crate) fn at(
+        address: SocketAddr,
+        session: SessionId,
+        sources: &[Source],
+        now: Instant,
+    ) -> Self {
+        let mut rtc = Rtc::builder()
+            .set_rtp_mode(true)
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
         let sending = sources
             .iter()
@@ -97,14 +106,20 @@ impl Client {
         }
     }
 
-    pub(crate) fn make_offer(&mut self, audio_slots: usize, video_slots: usize, restart_ice: bool) -> (String, SdpPendingOffer) {
+    pub(crate) fn make_offer(
+        &mut self,
+        audio_slots: usize,
+        video_slots: usize,
+        restart_ice: bool,
+    ) -> (String, SdpPendingOffer) {
         let mut change = self.rtc.sdp_api();
         if restart_ice {
             change.ice_restart(true);
         }
         for (source, sending) in &mut self.sending {
             if sending.mid.is_none() {
-                sending.mid = Some(change.add_media(kind_of(*source), Direction::SendOnly, None, None, None));
+                sending.mid =
+                    Some(change.add_media(kind_of(*source), Direction::SendOnly, None, None, None));
             }
         }
         for _ in 0..audio_slots {
@@ -119,16 +134,24 @@ impl Client {
 
     pub(crate) fn take_answer(&mut self, pending: SdpPendingOffer, answer: &str, now: Instant) {
         let answer = SdpAnswer::from_sdp_string(answer).expect("an answer in SDP");
-        self.rtc.sdp_api().accept_answer(pending, answer).expect("an answer that fits");
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .expect("an answer that fits");
         for sending in self.sending.values() {
             let mut api = self.rtc.direct_api();
-            let stream = sending.mid.and_then(|mid| api.stream_tx_by_mid(mid, None)).expect("a stream");
+            let stream = sending
+                .mid
+                .and_then(|mid| api.stream_tx_by_mid(mid, None))
+                .expect("a stream");
             // The test sends few packets, so that a few repairs already look like too many.
             if !sending.on {
                 stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
             }
         }
-        self.rtc.handle_input(Input::Timeout(now)).expect("a sound client");
+        self.rtc
+            .handle_input(Input::Timeout(now))
+            .expect("a sound client");
     }
 
     pub(crate) fn sources(&self) -> BTreeMap<Mid, Source> {
@@ -140,20 +163,31 @@ impl Client {
 
     /// Begins to send a source: sound each 20 ms, a picture of two packets each 40 ms.
     pub(crate) fn start(&mut self, source: Source, now: Instant) {
-        let sending = self.sending.get_mut(&source).expect("a source that was offered");
+        let sending = self
+            .sending
+            .get_mut(&source)
+            .expect("a source that was offered");
         sending.on = true;
         sending.next_at = now;
     }
 
     /// Starts the numbering of a source anew, as a browser does that opens another camera.
     pub(crate) fn restart_stream(&mut self, source: Source) {
-        let sending = self.sending.get_mut(&source).expect("a source that was offered");
+        let sending = self
+            .sending
+            .get_mut(&source)
+            .expect("a source that was offered");
         let mid = sending.mid.expect("offered");
         let mut api = self.rtc.direct_api();
         let ssrc: Ssrc = api.new_ssrc();
         let rtx: Ssrc = api.new_ssrc();
-        let had_rtx = api.stream_tx_by_mid(mid, None).expect("a stream").rtx().is_some();
-        api.reset_stream_tx(mid, None, ssrc, had_rtx.then_some(rtx)).expect("a new stream");
+        let had_rtx = api
+            .stream_tx_by_mid(mid, None)
+            .expect("a stream")
+            .rtx()
+            .is_some();
+        api.reset_stream_tx(mid, None, ssrc, had_rtx.then_some(rtx))
+            .expect("a new stream");
         sending.seq = 7;
         sending.keyframe_wanted = true;
     }
@@ -172,18 +206,29 @@ impl Client {
         let mut wrote = false;
         for (source, sending) in &mut self.sending {
             while sending.on && sending.next_at <= now {
-                write(&mut self.rtc, self.session, *source, sending, self.level, now);
+                write(
+                    &mut self.rtc,
+                    self.session,
+                    *source,
+                    sending,
+                    self.level,
+                    now,
+                );
                 wrote = true;
             }
         }
         if wrote || self.deadline <= now {
-            self.rtc.handle_input(Input::Timeout(now)).expect("a sound client");
+            self.rtc
+                .handle_input(Input::Timeout(now))
+                .expect("a sound client");
         }
     }
 
     pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
         let received = Receive::new(Protocol::Udp, source, self.address, bytes).expect("a packet");
-        self.rtc.handle_input(Input::Receive(now, received)).expect("a sound client");
+        self.rtc
+            .handle_input(Input::Receive(now, received))
+            .expect("a sound client");
         self.drain(now);
     }
 
@@ -202,7 +247,11 @@ impl Client {
                     return;
                 }
                 Output::Transmit(transmit) => {
-                    self.sent.push((transmit.source, transmit.destination, transmit.contents.into()));
+                    self.sent.push((
+                        transmit.source,
+                        transmit.destination,
+                        transmit.contents.into(),
+                    ));
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     let mid = self
@@ -212,12 +261,22 @@ impl Client {
                         .expect("a stream that packets came on")
                         .mid();
                     let kind = self.rtc.media(mid).expect("a section").kind();
-                    let got = parse(Mid::new(mid.to_string()), kind, *packet.seq_no, packet.header.timestamp, &packet.payload);
+                    let got = parse(
+                        Mid::new(mid.to_string()),
+                        kind,
+                        *packet.seq_no,
+                        packet.header.timestamp,
+                        &packet.payload,
+                    );
                     self.got.push(got);
                 }
                 Output::Event(Event::KeyframeRequest(request)) => {
                     self.asked += 1;
-                    for sending in self.sending.values_mut().filter(|sending| sending.mid == Some(request.mid)) {
+                    for sending in self
+                        .sending
+                        .values_mut()
+                        .filter(|sending| sending.mid == Some(request.mid))
+                    {
                         sending.keyframe_wanted = true;
                     }
                 }
@@ -241,13 +300,24 @@ fn mark(payload: &mut Vec<u8>, session: SessionId, number: u64) {
     payload.extend(number.to_be_bytes());
 }
 
-fn write(rtc: &mut Rtc, session: SessionId, source: Source, sending: &mut Sending, level: i8, now: Instant) {
+fn write(
+    rtc: &mut Rtc,
+    session: SessionId,
+    source: Source,
+    sending: &mut Sending,
+    level: i8,
+    now: Instant,
+) {
     let mid = sending.mid.expect("offered");
     match source.kind() {
         TrackKind::Audio => {
             let mut payload = vec![0xfc; 60];
             mark(&mut payload, session, sending.number);
-            let levels = ExtensionValues { audio_level: Some(level), voice_activity: Some(true), ..Default::default() };
+            let levels = ExtensionValues {
+                audio_level: Some(level),
+                voice_activity: Some(true),
+                ..Default::default()
+            };
             send(rtc, mid, sending, now, payload, true, levels, Codec::Opus);
             sending.timestamp = sending.timestamp.wrapping_add(960);
             sending.next_at += Duration::from_millis(20);
@@ -262,7 +332,16 @@ fn write(rtc: &mut Rtc, session: SessionId, source: Source, sending: &mut Sendin
                 payload.push(u8::from(!keyframe));
                 payload.extend([0; 900]);
                 mark(&mut payload, session, sending.number);
-                send(rtc, mid, sending, now, payload, part == 1, ExtensionValues::default(), Codec::Vp8);
+                send(
+                    rtc,
+                    mid,
+                    sending,
+                    now,
+                    payload,
+                    part == 1,
+                    ExtensionValues::default(),
+                    Codec::Vp8,
+                );
             }
             sending.frame = (sending.frame + 1) & 0x7fff;
             sending.timestamp = sending.timestamp.wrapping_add(3_600);
@@ -271,7 +350,10 @@ fn write(rtc: &mut Rtc, session: SessionId, source: Source, sending: &mut Sendin
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of them differ between sound and picture")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all of them differ between sound and picture"
+)]
 fn send(
     rtc: &mut Rtc,
     mid: StackMid,
@@ -286,17 +368,28 @@ fn send(
     let mut api = rtc.direct_api();
     let stream = api.stream_tx_by_mid(mid, None).expect("a stream");
     stream.write_rtp(
-        RtpWrite::new(payload_type, sending.seq.into(), sending.timestamp, now, payload)
-            .marker(marker)
-            .ext_vals(extensions)
-            .nackable(codec == Codec::Vp8),
+        RtpWrite::new(
+            payload_type,
+            sending.seq.into(),
+            sending.timestamp,
+            now,
+            payload,
+        )
+        .marker(marker)
+        .ext_vals(extensions)
+        .nackable(codec == Codec::Vp8),
     );
     sending.seq += 1;
     sending.number += 1;
 }
 
 fn payload_type(rtc: &Rtc, codec: Codec) -> Pt {
-    rtc.codec_config().params().iter().find(|params| params.spec().codec == codec).expect("a codec").pt()
+    rtc.codec_config()
+        .params()
+        .iter()
+        .find(|params| params.spec().codec == codec)
+        .expect("a codec")
+        .pt()
 }
 
 fn parse(mid: Mid, kind: MediaKind, seq: u64, timestamp: u32, payload: &[u8]) -> Got {

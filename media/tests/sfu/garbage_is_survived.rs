@@ -8,7 +8,10 @@ fn noise_and_forged_datagrams_change_nothing() {
     let mut world = World::new(14);
     let judge = world.join(1, &[Source::Microphone, Source::Camera], 0, 0);
     let clerk = world.join(2, &[], 1, 1);
-    world.connect(&[edge(judge, Source::Microphone, clerk), edge(judge, Source::Camera, clerk)]);
+    world.connect(&[
+        edge(judge, Source::Microphone, clerk),
+        edge(judge, Source::Camera, clerk),
+    ]);
     let now = world.now;
     world.client(judge).start(Source::Microphone, now);
     world.client(judge).start(Source::Camera, now);
@@ -23,7 +26,9 @@ fn noise_and_forged_datagrams_change_nothing() {
         // Who can overhear STUN and send it on is on the path, and may cut it anyway: what was
         // overheard comes from where it came from.
         let (from, mut bytes) = if round % 2 == 0 {
-            let noise = (0..dice.below(1_600)).map(|_| dice.below(256) as u8).collect();
+            let noise = (0..dice.below(1_600))
+                .map(|_| dice.below(256) as u8)
+                .collect();
             (if round % 4 == 0 { stranger } else { known }, noise)
         } else {
             overheard[dice.below(overheard.len() as u64) as usize].clone()
@@ -48,13 +53,26 @@ fn noise_and_forged_datagrams_change_nothing() {
 
     let before = world.clients[&clerk].got.len();
     world.run_ms(1_000);
-    assert!(world.clients[&clerk].got.len() >= before + 90, "media no longer flows");
-    assert!(world.clients[&clerk].got.iter().all(|got| got.from == judge));
+    assert!(
+        world.clients[&clerk].got.len() >= before + 90,
+        "media no longer flows"
+    );
+    assert!(
+        world.clients[&clerk]
+            .got
+            .iter()
+            .all(|got| got.from == judge)
+    );
 }
 
 #[test]
 fn offers_that_are_no_offers_are_refused() {
-    let limits = MediaLimits { sessions: 2, sections: 8, offer_bytes: 20_000, ..MediaLimits::default() };
+    let limits = MediaLimits {
+        sessions: 2,
+        sections: 8,
+        offer_bytes: 20_000,
+        ..MediaLimits::default()
+    };
     let mut world = World::with_limits(16, limits);
     let judge = world.join(1, &[Source::Camera], 1, 1);
     let good = {
@@ -63,18 +81,50 @@ fn offers_that_are_no_offers_are_refused() {
     };
     let now = world.now;
     let mut offer = |room, session, sdp: &str, sources: &[(&str, Source)]| {
-        let sources: BTreeMap<Mid, Source> = sources.iter().map(|(mid, source)| (Mid::from(*mid), *source)).collect();
-        world.core.offer(now, Offer { room, session: SessionId(session), sdp: sdp.to_owned(), sources })
+        let sources: BTreeMap<Mid, Source> = sources
+            .iter()
+            .map(|(mid, source)| (Mid::from(*mid), *source))
+            .collect();
+        world.core.offer(
+            now,
+            Offer {
+                room,
+                session: SessionId(session),
+                sdp: sdp.to_owned(),
+                sources,
+            },
+        )
     };
-    let first_mid = good.lines().find_map(|line| line.strip_prefix("a=mid:")).expect("a section").to_owned();
+    let first_mid = good
+        .lines()
+        .find_map(|line| line.strip_prefix("a=mid:"))
+        .expect("a section")
+        .to_owned();
 
-    assert!(matches!(offer(ROOM, 2, "", &[]), Err(MediaError::OfferRejected { .. })));
-    assert!(matches!(offer(ROOM, 2, "v=0\r\nnonsense", &[]), Err(MediaError::OfferRejected { .. })));
-    let unnamed = good.replace("a=fingerprint", "a=x-fingerprint");
-    assert!(matches!(offer(ROOM, 2, &unnamed, &[]), Err(MediaError::OfferRejected { .. })));
-    assert!(matches!(offer(ROOM, 2, &" ".repeat(20_001), &[]), Err(MediaError::OfferTooLong { .. })));
     assert!(matches!(
-        offer(ROOM, 2, &format!("{good}{}", "m=audio 9 X 0\r\n".repeat(9)), &[]),
+        offer(ROOM, 2, "", &[]),
+        Err(MediaError::OfferRejected { .. })
+    ));
+    assert!(matches!(
+        offer(ROOM, 2, "v=0\r\nnonsense", &[]),
+        Err(MediaError::OfferRejected { .. })
+    ));
+    let unnamed = good.replace("a=fingerprint", "a=x-fingerprint");
+    assert!(matches!(
+        offer(ROOM, 2, &unnamed, &[]),
+        Err(MediaError::OfferRejected { .. })
+    ));
+    assert!(matches!(
+        offer(ROOM, 2, &" ".repeat(20_001), &[]),
+        Err(MediaError::OfferTooLong { .. })
+    ));
+    assert!(matches!(
+        offer(
+            ROOM,
+            2,
+            &format!("{good}{}", "m=audio 9 X 0\r\n".repeat(9)),
+            &[]
+        ),
         Err(MediaError::TooManySections { .. })
     ));
     assert!(matches!(
@@ -85,9 +135,15 @@ fn offers_that_are_no_offers_are_refused() {
         offer(ROOM, 2, &good, &[(&first_mid, Source::Camera)]),
         Err(MediaError::WrongSection { .. })
     ));
-    assert!(matches!(offer(RoomId(9), judge.0, &good, &[]), Err(MediaError::WrongRoom { .. })));
+    assert!(matches!(
+        offer(RoomId(9), judge.0, &good, &[]),
+        Err(MediaError::WrongRoom { .. })
+    ));
     assert!(offer(ROOM, 2, &good, &[(&first_mid, Source::Microphone)]).is_ok());
-    assert!(matches!(offer(ROOM, 3, &good, &[]), Err(MediaError::TooManySessions { limit: 2 })));
+    assert!(matches!(
+        offer(ROOM, 3, &good, &[]),
+        Err(MediaError::TooManySessions { limit: 2 })
+    ));
 
     // Offers with a few wrong bytes may be answered or refused, but nothing else.
     let mut dice = Dice::new(17);

@@ -25,24 +25,47 @@ fn each_hears_and_sees_the_other() {
         let picture = world.slot_of(id, track(other, Source::Camera));
         let client = &world.clients[&id];
         assert!(client.got.iter().all(|got| got.from == other));
-        let heard: Vec<u64> = client.got.iter().filter(|got| got.mid == sound).map(|got| got.number).collect();
-        let seen: Vec<u64> = client.got.iter().filter(|got| got.mid == picture).map(|got| got.number).collect();
+        let heard: Vec<u64> = client
+            .got
+            .iter()
+            .filter(|got| got.mid == sound)
+            .map(|got| got.number)
+            .collect();
+        let seen: Vec<u64> = client
+            .got
+            .iter()
+            .filter(|got| got.mid == picture)
+            .map(|got| got.number)
+            .collect();
         // Of the last 20 ms, which are still on the way, nothing is known.
-        assert!(heard.len() >= 48 && heard.iter().copied().eq(0..heard.len() as u64), "{heard:?}");
-        assert!(seen.len() >= 48 && seen.iter().copied().eq(0..seen.len() as u64), "{seen:?}");
+        assert!(
+            heard.len() >= 48 && heard.iter().copied().eq(0..heard.len() as u64),
+            "{heard:?}"
+        );
+        assert!(
+            seen.len() >= 48 && seen.iter().copied().eq(0..seen.len() as u64),
+            "{seen:?}"
+        );
     }
     assert!(world.events.contains(&Event::TrackStarted {
         track: track(judge, Source::Camera),
         kind: TrackKind::Video,
         codec: Codec::Vp8
     }));
-    assert!(world.events.contains(&Event::TrackFlowing { track: track(judge, Source::Camera), flowing: true }));
+    assert!(world.events.contains(&Event::TrackFlowing {
+        track: track(judge, Source::Camera),
+        flowing: true
+    }));
 }
 
 #[test]
 fn a_reordering_network_changes_nothing() {
     let mut world = World::new(2);
-    world.link = Link { loss_permille: 0, delay: Duration::from_millis(20), jitter: Duration::from_millis(50) };
+    world.link = Link {
+        loss_permille: 0,
+        delay: Duration::from_millis(20),
+        jitter: Duration::from_millis(50),
+    };
     let judge = world.join(1, &[Source::Microphone], 0, 0);
     let clerk = world.join(2, &[], 1, 0);
     world.connect(&[edge(judge, Source::Microphone, clerk)]);
@@ -52,7 +75,11 @@ fn a_reordering_network_changes_nothing() {
 
     let client = &world.clients[&clerk];
     let first = client.got.iter().map(|got| got.seq).min().expect("sound");
-    let mut numbers: Vec<(u64, u64)> = client.got.iter().map(|got| (got.seq - first, got.number)).collect();
+    let mut numbers: Vec<(u64, u64)> = client
+        .got
+        .iter()
+        .map(|got| (got.seq - first, got.number))
+        .collect();
     assert!(!numbers.is_sorted(), "the network did not reorder");
     numbers.sort_unstable();
     numbers.dedup();

@@ -17,7 +17,10 @@ fn whoever_speaks_is_named_once_and_silence_too() {
     let mut world = World::new(20);
     let judge = world.join(1, &[Source::Microphone], 1, 0);
     let witness = world.join(2, &[Source::Microphone], 1, 0);
-    world.connect(&[edge(judge, Source::Microphone, witness), edge(witness, Source::Microphone, judge)]);
+    world.connect(&[
+        edge(judge, Source::Microphone, witness),
+        edge(witness, Source::Microphone, judge),
+    ]);
     world.client(witness).level = -90;
     let now = world.now;
     world.client(judge).start(Source::Microphone, now);

@@ -3,7 +3,11 @@ use otyrys_media::{Codec, RecordedPacket, Source, TrackKey};
 use std::time::Duration;
 
 fn of(world: &World, track: TrackKey) -> Vec<&RecordedPacket> {
-    world.recorded.iter().filter(|packet| packet.track == track).collect()
+    world
+        .recorded
+        .iter()
+        .filter(|packet| packet.track == track)
+        .collect()
 }
 
 #[test]
@@ -19,18 +23,40 @@ fn all_that_arrives_on_record_and_nothing_off_record() {
     let asked = world.clients[&judge].asked;
     world.connect(&[tape(judge, Source::Microphone), tape(judge, Source::Camera)]);
     world.run_ms(2_000);
-    assert_eq!(world.clients[&judge].asked, asked + 1, "a file begins with a key frame");
-    for (source, codec) in [(Source::Microphone, Codec::Opus), (Source::Camera, Codec::Vp8)] {
+    assert_eq!(
+        world.clients[&judge].asked,
+        asked + 1,
+        "a file begins with a key frame"
+    );
+    for (source, codec) in [
+        (Source::Microphone, Codec::Opus),
+        (Source::Camera, Codec::Vp8),
+    ] {
         let packets = of(&world, track(judge, source));
         assert!(packets.len() >= 98, "{}", packets.len());
         let first = packets[0].seq;
-        assert!(packets.iter().map(|packet| packet.seq).eq(first..first + packets.len() as u64));
-        assert!(packets.iter().all(|packet| packet.codec == codec && packet.clock_rate_hz == codec.clock_rate_hz()));
-        assert!(packets.iter().all(|packet| packet.stream == 1 && !packet.payload.is_empty()));
+        assert!(
+            packets
+                .iter()
+                .map(|packet| packet.seq)
+                .eq(first..first + packets.len() as u64)
+        );
+        assert!(
+            packets.iter().all(
+                |packet| packet.codec == codec && packet.clock_rate_hz == codec.clock_rate_hz()
+            )
+        );
+        assert!(
+            packets
+                .iter()
+                .all(|packet| packet.stream == 1 && !packet.payload.is_empty())
+        );
         assert!(packets.iter().any(|packet| packet.marker));
         assert!(packets.is_sorted_by_key(|packet| (packet.arrival, packet.timestamp)));
     }
-    let last = of(&world, track(judge, Source::Camera)).pop().expect("pictures");
+    let last = of(&world, track(judge, Source::Camera))
+        .pop()
+        .expect("pictures");
     assert!(last.sender_report.is_some(), "no sender report in 2 s");
 
     world.connect(&[]);
@@ -48,16 +74,25 @@ fn lost_pictures_are_recorded_once_they_are_repaired() {
     let now = world.now;
     world.client(judge).start(Source::Camera, now);
     world.run_ms(200);
-    world.link = Link { loss_permille: 100, ..Link::default() };
+    world.link = Link {
+        loss_permille: 100,
+        ..Link::default()
+    };
     world.run_ms(4_000);
-    world.link = Link { delay: Duration::from_millis(10), ..Link::default() };
+    world.link = Link {
+        delay: Duration::from_millis(10),
+        ..Link::default()
+    };
     world.run_ms(1_000);
     let mut seqs: Vec<u64> = world.recorded.iter().map(|packet| packet.seq).collect();
     assert!(!seqs.is_sorted());
     seqs.sort_unstable();
     let count = seqs.len();
     assert!(count > 240);
-    assert!(seqs.iter().copied().eq(seqs[0]..seqs[0] + count as u64), "holes or doubles");
+    assert!(
+        seqs.iter().copied().eq(seqs[0]..seqs[0] + count as u64),
+        "holes or doubles"
+    );
 }
 
 #[test]

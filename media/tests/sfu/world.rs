@@ -2,15 +2,18 @@
 
 use crate::client::Client;
 use otyrys_media::{
-    Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Mid, Offer, Output, RecordedPacket,
-    RoomId, SessionId, Sink, Source, TrackKey,
+    Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Mid, Offer, Output,
+    RecordedPacket, RoomId, SessionId, Sink, Source, TrackKey,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Where all clients of a test reach the core.
-pub(crate) const SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 5000);
+pub(crate) const SERVER: SocketAddr = SocketAddr::new(
+    std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
+    5000,
+);
 /// The room of most tests.
 pub(crate) const ROOM: RoomId = RoomId(1);
 
@@ -26,7 +29,11 @@ pub(crate) struct Link {
 
 impl Default for Link {
     fn default() -> Self {
-        Self { loss_permille: 0, delay: Duration::from_millis(10), jitter: Duration::ZERO }
+        Self {
+            loss_permille: 0,
+            delay: Duration::from_millis(10),
+            jitter: Duration::ZERO,
+        }
     }
 }
 
@@ -95,24 +102,51 @@ impl World {
     }
 
     /// A client offers its sources and slots, takes the answer and connects.
-    pub(crate) fn join(&mut self, session: u64, sources: &[Source], audio_slots: usize, video_slots: usize) -> SessionId {
+    pub(crate) fn join(
+        &mut self,
+        session: u64,
+        sources: &[Source],
+        audio_slots: usize,
+        video_slots: usize,
+    ) -> SessionId {
         let id = SessionId(session);
         let client = Client::new(id, sources, self.now);
         self.clients.insert(id, client);
-        self.offer(id, audio_slots, video_slots, false).expect("an answer");
+        self.offer(id, audio_slots, video_slots, false)
+            .expect("an answer");
         self.run_ms(500);
-        assert!(self.events.contains(&Event::Connected { session: id }), "{id:?} did not connect: {:?} {} {:?}", self.core.counters(), self.overheard.len(), self.events);
+        assert!(
+            self.events.contains(&Event::Connected { session: id }),
+            "{id:?} did not connect: {:?} {} {:?}",
+            self.core.counters(),
+            self.overheard.len(),
+            self.events
+        );
         id
     }
 
     /// A client offers again, with so many more slots.
-    pub(crate) fn offer(&mut self, id: SessionId, audio_slots: usize, video_slots: usize, restart_ice: bool) -> Result<(), MediaError> {
+    pub(crate) fn offer(
+        &mut self,
+        id: SessionId,
+        audio_slots: usize,
+        video_slots: usize,
+        restart_ice: bool,
+    ) -> Result<(), MediaError> {
         let now = self.now;
         let client = self.clients.get_mut(&id).expect("a client");
         let (sdp, pending) = client.make_offer(audio_slots, video_slots, restart_ice);
-        let offer = Offer { room: ROOM, session: id, sdp, sources: client.sources() };
+        let offer = Offer {
+            room: ROOM,
+            session: id,
+            sdp,
+            sources: client.sources(),
+        };
         let answer = self.core.offer(now, offer)?;
-        self.clients.get_mut(&id).expect("a client").take_answer(pending, &answer, now);
+        self.clients
+            .get_mut(&id)
+            .expect("a client")
+            .take_answer(pending, &answer, now);
         self.poll_core();
         self.poll_clients();
         Ok(())
@@ -125,14 +159,23 @@ impl World {
     }
 
     pub(crate) fn command(&mut self, command: Command) {
-        self.core.handle(Input::Command(self.now, command)).expect("driven right");
+        self.core
+            .handle(Input::Command(self.now, command))
+            .expect("driven right");
         self.poll_core();
     }
 
     /// A datagram reaches the core, whoever sent it.
     pub(crate) fn inject(&mut self, source: SocketAddr, bytes: &[u8]) {
-        let datagram = Datagram { now: self.now, source, destination: SERVER, bytes };
-        self.core.handle(Input::Datagram(datagram)).expect("garbage is no error");
+        let datagram = Datagram {
+            now: self.now,
+            source,
+            destination: SERVER,
+            bytes,
+        };
+        self.core
+            .handle(Input::Datagram(datagram))
+            .expect("garbage is no error");
         self.poll_core();
     }
 
@@ -155,7 +198,9 @@ impl World {
             self.now = self.now.max(next);
             self.deliver();
             if self.core_deadline <= self.now {
-                self.core.handle(Input::Timeout(self.now)).expect("driven right");
+                self.core
+                    .handle(Input::Timeout(self.now))
+                    .expect("driven right");
                 self.poll_core();
             }
             for client in self.clients.values_mut() {
@@ -172,15 +217,20 @@ impl World {
             if datagram.at > now {
                 return true;
             }
-            due.push(OnTheWire { bytes: std::mem::take(&mut datagram.bytes), ..*datagram });
+            due.push(OnTheWire {
+                bytes: std::mem::take(&mut datagram.bytes),
+                ..*datagram
+            });
             false
         });
         due.sort_by_key(|datagram| (datagram.at, datagram.order));
         for datagram in due {
             if datagram.destination == SERVER {
                 self.inject(datagram.source, &datagram.bytes);
-            } else if let Some(client) =
-                self.clients.values_mut().find(|client| client.address == datagram.destination)
+            } else if let Some(client) = self
+                .clients
+                .values_mut()
+                .find(|client| client.address == datagram.destination)
             {
                 client.receive(now, datagram.source, &datagram.bytes);
             }
@@ -191,7 +241,11 @@ impl World {
     fn poll_core(&mut self) {
         loop {
             match self.core.poll_output() {
-                Output::Transmit { source, destination, bytes } => self.send(source, destination, bytes),
+                Output::Transmit {
+                    source,
+                    destination,
+                    bytes,
+                } => self.send(source, destination, bytes),
                 Output::Event(event) => self.events.push(event),
                 Output::Recorded(packet) => self.recorded.push(packet),
                 Output::Deadline(at) => {
@@ -204,8 +258,11 @@ impl World {
     }
 
     fn poll_clients(&mut self) {
-        let sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)> =
-            self.clients.values_mut().flat_map(|client| client.poll(self.now)).collect();
+        let sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)> = self
+            .clients
+            .values_mut()
+            .flat_map(|client| client.poll(self.now))
+            .collect();
         for (source, destination, bytes) in sent {
             self.overheard.push((source, bytes.clone()));
             self.send(source, destination, bytes);
@@ -216,9 +273,16 @@ impl World {
         if self.dice.below(1_000) < self.link.loss_permille {
             return;
         }
-        let jitter = Duration::from_micros(self.dice.below(self.link.jitter.as_micros() as u64 + 1));
+        let jitter =
+            Duration::from_micros(self.dice.below(self.link.jitter.as_micros() as u64 + 1));
         self.order += 1;
-        self.wire.push(OnTheWire { at: self.now + self.link.delay + jitter, order: self.order, source, destination, bytes });
+        self.wire.push(OnTheWire {
+            at: self.now + self.link.delay + jitter,
+            order: self.order,
+            source,
+            destination,
+            bytes,
+        });
     }
 
     pub(crate) fn client(&mut self, id: SessionId) -> &mut Client {
@@ -231,9 +295,12 @@ impl World {
             .iter()
             .rev()
             .find_map(|event| match event {
-                Event::SlotsChanged { session, slots } if *session == id => {
-                    Some(slots.iter().map(|slot| (slot.mid.clone(), slot.track)).collect())
-                }
+                Event::SlotsChanged { session, slots } if *session == id => Some(
+                    slots
+                        .iter()
+                        .map(|slot| (slot.mid.clone(), slot.track))
+                        .collect(),
+                ),
                 _ => None,
             })
             .unwrap_or_default()
