@@ -63,7 +63,8 @@ impl TailDecoder {
     /// # Errors
     /// [`DecodeError::Unavailable`] names the part of GStreamer that is missing.
     pub fn start(sink: impl PcmSink) -> Result<Self, DecodeError> {
-        let unavailable = |error: &dyn std::fmt::Display| DecodeError::Unavailable(error.to_string());
+        let unavailable =
+            |error: &dyn std::fmt::Display| DecodeError::Unavailable(error.to_string());
         gst::init().map_err(|e| unavailable(&e))?;
         let make = |name: &str| {
             gst::ElementFactory::make(name)

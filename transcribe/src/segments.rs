@@ -17,7 +17,7 @@ const FRAME: usize = 256;
 
 /// Speech begins at this score or above...
 const ON: f32 = 0.5;
-/// ...and goes on until the score stays under this one.
+/// ...and goes on until the score falls under this one.
 const OFF: f32 = 0.35;
 
 /// Frames in `ms`, rounded up.
@@ -201,7 +201,9 @@ impl Cutter {
         };
         open.samples.extend(frame);
         open.scores.push(score);
-        open.silence = if score < OFF { open.silence + 1 } else { 0 };
+        // Between the two limits what was goes on: speech speech, silence silence.
+        let silent = score < OFF || (score < ON && open.silence > 0);
+        open.silence = if silent { open.silence + 1 } else { 0 };
         if open.silence >= CLOSING_SILENCE {
             self.close()
         } else if open.scores.len() >= LONGEST {

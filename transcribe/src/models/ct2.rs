@@ -134,7 +134,11 @@ impl Ct2Model {
         }
         let width = match tensor.number {
             Number::F16 | Number::F32 => tensor.number.bytes(),
-            _ => return Err(self.malformed(format!("{name} holds no float numbers")).into()),
+            _ => {
+                return Err(self
+                    .malformed(format!("{name} holds no float numbers"))
+                    .into());
+            }
         };
         self.seek(tensor.offset + (range.start * width) as u64)?;
         let mut left = range.len();

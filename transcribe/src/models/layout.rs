@@ -58,7 +58,11 @@ impl Sizes {
 
     /// How many ordinary tokens precede `<|endoftext|>`.
     pub(super) fn base_tokens(&self) -> usize {
-        if self.is_multilingual() { 50_257 } else { 50_256 }
+        if self.is_multilingual() {
+            50_257
+        } else {
+            50_256
+        }
     }
 
     /// Every tensor, in the order of OpenAI's checkpoints.
@@ -248,6 +252,10 @@ impl Plan {
             width,
             4 * width,
         );
-        self.norm(&format!("{name}.mlp_ln"), &format!("{ffn}/layer_norm"), width);
+        self.norm(
+            &format!("{name}.mlp_ln"),
+            &format!("{ffn}/layer_norm"),
+            width,
+        );
     }
 }

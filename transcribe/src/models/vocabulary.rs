@@ -44,10 +44,7 @@ pub(super) fn read(dir: &Path, count: usize) -> Result<Vec<Vec<u8>>, ModelError>
     Ok(tokens)
 }
 
-fn spelled_tokens(
-    dir: &Path,
-    count: usize,
-) -> Result<(PathBuf, Vec<Option<String>>), ModelError> {
+fn spelled_tokens(dir: &Path, count: usize) -> Result<(PathBuf, Vec<Option<String>>), ModelError> {
     let mut spelled = vec![None; count];
     let path = dir.join("tokenizer.json");
     if path.exists() {

@@ -111,7 +111,8 @@ pub(super) fn judge(
         Verdict::Doubt(Doubt::PromptEcho)
     } else if repeats(&spoken) {
         Verdict::Doubt(Doubt::Repetition)
-    } else if text.chars().count() as f64 > MAX_CHARS_PER_S * (duration_ms as f64 / 1_000.0).max(0.5)
+    } else if text.chars().count() as f64
+        > MAX_CHARS_PER_S * (duration_ms as f64 / 1_000.0).max(0.5)
     {
         Verdict::Doubt(Doubt::TooFast)
     } else if mean_logprob < UNSURE_BELOW {
@@ -125,7 +126,10 @@ pub(super) fn judge(
 /// own name says two or three.
 fn echoes(spoken: &[String], prompt: &str) -> bool {
     let prompt = normalised_words(prompt);
-    spoken.len() >= 4 && prompt.windows(spoken.len()).any(|stretch| stretch == spoken)
+    spoken.len() >= 4
+        && prompt
+            .windows(spoken.len())
+            .any(|stretch| stretch == spoken)
 }
 
 /// Whether a group of one to eight words follows itself so often that nobody speaks so: at
@@ -160,7 +164,12 @@ mod tests {
     }
 
     fn judged(text: &str, mean_logprob: f32) -> Verdict {
-        judge(&words(text), mean_logprob, 5_000, Some("Иванов Иван Иванович прокурор Ахметов"))
+        judge(
+            &words(text),
+            mean_logprob,
+            5_000,
+            Some("Иванов Иван Иванович прокурор Ахметов"),
+        )
     }
 
     #[test]
@@ -173,7 +182,10 @@ mod tests {
     #[test]
     fn known_inventions_go() {
         assert_eq!(judged("Продолжение следует...", -0.2), Verdict::Invented);
-        assert_eq!(judged("Субтитры сделал DimaTorzok", -0.2), Verdict::Invented);
+        assert_eq!(
+            judged("Субтитры сделал DimaTorzok", -0.2),
+            Verdict::Invented
+        );
         assert_eq!(judged("обычные слова", -5.8), Verdict::Invented);
     }
 
@@ -194,9 +206,15 @@ mod tests {
             _ => None,
         };
         assert_eq!(doubt("я не знаю", -1.5), Some(Doubt::Unsure));
-        assert_eq!(doubt("ну вот ну вот ну вот ну вот ну вот", -0.1), Some(Doubt::Repetition));
+        assert_eq!(
+            doubt("ну вот ну вот ну вот ну вот ну вот", -0.1),
+            Some(Doubt::Repetition)
+        );
         assert_eq!(doubt("да да да да да да", -0.1), Some(Doubt::Repetition));
-        assert_eq!(doubt("Иван Иванович прокурор Ахметов", -0.1), Some(Doubt::PromptEcho));
+        assert_eq!(
+            doubt("Иван Иванович прокурор Ахметов", -0.1),
+            Some(Doubt::PromptEcho)
+        );
         let varied: Vec<String> = (100..140).map(|n| format!("с{n}")).collect();
         assert_eq!(doubt(&varied.join(" "), -0.1), Some(Doubt::TooFast));
     }

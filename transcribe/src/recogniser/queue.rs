@@ -3,6 +3,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::FeedId;
 use super::feed::FeedProfile;
@@ -98,6 +99,12 @@ impl Queue {
         state.closed = true;
         state.jobs.clear();
         self.changed.notify_all();
+    }
+
+    /// Waits for `time`, less where something changes meanwhile.
+    pub(super) fn pause(&self, time: Duration) {
+        // Woken or not, and poisoned or not, the caller looks again.
+        let _ = self.changed.wait_timeout(self.lock(), time);
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -47,7 +47,9 @@ pub(super) fn join(tokens: &[Token], start_ms: u64, end_ms: u64) -> Vec<Word> {
             continue;
         }
         // A dash between spaces is no word of its own.
-        if !text.contains(char::is_alphanumeric) && let Some(previous) = words.last_mut() {
+        if !text.contains(char::is_alphanumeric)
+            && let Some(previous) = words.last_mut()
+        {
             previous.text.push(' ');
             previous.text.push_str(text);
             continue;

@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
@@ -56,13 +55,11 @@ impl Shared {
     fn handle<E: Engine>(&self, engine: &mut E, job: Job) {
         let feed = job.feed;
         match job.work {
-            Work::Recognise(profile, segment) => {
-                match engine.recognise(feed, &profile, &segment) {
-                    Ok(Some(line)) => self.send(RecogniserEvent::Line(line)),
-                    Ok(None) => {}
-                    Err(reason) => self.failed(feed, reason),
-                }
-            }
+            Work::Recognise(profile, segment) => match engine.recognise(feed, &profile, &segment) {
+                Ok(Some(line)) => self.send(RecogniserEvent::Line(line)),
+                Ok(None) => {}
+                Err(reason) => self.failed(feed, reason),
+            },
             Work::Damaged(reason) => self.failed(feed, reason),
             Work::End => {
                 self.decoders.remove(feed);
@@ -94,7 +91,7 @@ impl Shared {
                 Err(TrySendError::Full(_)) if self.queue.is_closed() => return,
                 Err(TrySendError::Full(back)) => {
                     event = back;
-                    thread::sleep(FULL_PAUSE);
+                    self.queue.pause(FULL_PAUSE);
                 }
             }
         }
@@ -103,6 +100,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use tokio::sync::mpsc;
 
     use super::super::feed::FeedProfile;
@@ -157,7 +156,7 @@ mod tests {
             let work = start.map_or(Work::End, |start_ms| {
                 let segment = Segment {
                     start_ms,
-                    end_ms: start_ms + 20_000,
+                    end_ms: start_ms + 1_000,
                     speech_start_ms: start_ms,
                     speech_end_ms: start_ms,
                     samples: Vec::new(),
@@ -177,7 +176,9 @@ mod tests {
         let mut ended = 0;
         while ended < ends {
             match heard.blocking_recv().unwrap() {
-                RecogniserEvent::Line(line) => seen.push(format!("{} {}", line.feed.0, line.start_ms)),
+                RecogniserEvent::Line(line) => {
+                    seen.push(format!("{} {}", line.feed.0, line.start_ms))
+                }
                 RecogniserEvent::Failed { feed, .. } => seen.push(format!("{} failed", feed.0)),
                 RecogniserEvent::FeedFinished { feed } => {
                     ended += 1;
@@ -196,7 +197,13 @@ mod tests {
     #[test]
     fn a_crash_costs_one_utterance_and_is_told() {
         let seen = run(
-            vec![(1, Some(10)), (1, Some(13)), (1, Some(14)), (1, Some(20)), (1, None)],
+            vec![
+                (1, Some(10)),
+                (1, Some(13)),
+                (1, Some(14)),
+                (1, Some(20)),
+                (1, None),
+            ],
             1,
         );
         assert_eq!(seen, ["1 10", "1 failed", "1 failed", "1 20", "1 end"]);

@@ -1,0 +1,9 @@
+//! Recognition with real speech and the real model. One program, for linking whisper takes
+//! longer than most of the tests.
+
+mod common;
+
+mod a_damaged_model_is_refused;
+mod an_imported_model_has_the_published_bytes;
+mod silence_is_not_written_down;
+mod what_a_person_says_is_written_down;
