@@ -93,7 +93,8 @@ fn a_folder_that_cannot_be_written_is_told_within_a_second() {
 fn sound_that_stops_coming_is_on_disk_within_a_second() {
     let sink = MemorySink::default();
     let files = Arc::clone(&sink.files);
-    let (recorder, _events) = Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) =
+        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
     handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
     let now = Instant::now();
@@ -104,7 +105,9 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
             handle.packet(FEED, packet).unwrap();
         }
     }
-    std::thread::sleep(Duration::from_millis(950));
+    let written = std::iter::from_fn(|| events.blocking_recv())
+        .find(|event| matches!(event, RecorderEvent::Written { .. }));
+    assert!(written.is_some() && now.elapsed() < Duration::from_secs(1));
     let file = files.lock().unwrap().get(&SEGMENT.0).cloned().unwrap();
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(block_times_ms(&saved(&folder, &file.bytes())).len(), 9);
@@ -126,7 +129,7 @@ fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
             Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
         }
     }
-    let (release, held) = std::sync::mpsc::channel();
+    let (release, held) = std::sync::mpsc::sync_channel(1);
     let config = RecorderConfig {
         queue_packets: 100,
         ..RecorderConfig::default()
@@ -145,7 +148,8 @@ fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
         })
         .count();
     assert!(refused > 0 && refused < count, "{refused} of {count}");
-    std::thread::sleep(Duration::from_millis(300));
+    let (_never, nothing) = std::sync::mpsc::sync_channel::<()>(0);
+    let _ = nothing.recv_timeout(Duration::from_millis(300));
     assert!(handle.stalled_for() >= Duration::from_millis(200));
     release.send(()).unwrap();
     let mut told = 0;
