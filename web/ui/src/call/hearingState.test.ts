@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+import type { DraftLine } from "../wire/DraftLine";
+import type { HearingView } from "../wire/HearingView";
+import type { ParticipantView } from "../wire/ParticipantView";
+import { HearingStore } from "./HearingStore";
+import {
+  afterMessage,
+  arrivals,
+  EMPTY_HEARING,
+  type HearingSnapshot,
+  recordClock,
+  stagedParticipant,
+  withLine,
+} from "./hearingState";
+
+function person(id: string, change: Partial<ParticipantView> = {}): ParticipantView {
+  return {
+    id,
+    name: id,
+    role: "witness",
+    place: "browser",
+    presence: "admitted",
+    microphone: true,
+    camera: true,
+    muted: false,
+    recorded: false,
+    rehearsal: false,
+    ...change,
+  };
+}
+
+function hearing(change: Partial<HearingView> = {}): HearingView {
+  return {
+    id: "h",
+    case_number: "1",
+    case_title: "",
+    court: "",
+    courtroom: "",
+    language: "kk",
+    scheduled_at: "2026-11-23T10:00:00+05:00",
+    state: "in_session",
+    on_record: false,
+    record_ms: 0,
+    record_fault: null,
+    stage: null,
+    participants: [],
+    ...change,
+  };
+}
+
+function line(id: string, start_ms: number, text = id): DraftLine {
+  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [] };
+}
+
+function inHearing(change: Partial<HearingView>, state: Partial<HearingSnapshot> = {}): HearingSnapshot {
+  return { ...EMPTY_HEARING, you: "me", hearing: hearing(change), ...state };
+}
+
+describe("the hearing's snapshot", () => {
+  it("replaces the whole view with each message", () => {
+    const first = afterMessage(EMPTY_HEARING, { type: "welcome", protocol: 1, you: "me", hearing: hearing({ participants: [person("a")] }) }, 10);
+    const second = afterMessage(first, { type: "hearing", hearing: hearing({ participants: [person("b")] }) }, 20);
+    expect(second.you).toBe("me");
+    expect(second.hearing?.participants.map(({ id }) => id)).toEqual(["b"]);
+    expect(first.hearing?.participants.map(({ id }) => id)).toEqual(["a"]);
+  });
+
+  it("puts lines in by their start and replaces a line of the same id", () => {
+    let lines: readonly DraftLine[] = [];
+    for (const next of [line("a", 1_000), line("c", 3_000), line("b", 2_000), line("a", 1_000, "better")]) {
+      lines = withLine(lines, next);
+    }
+    expect(lines.map(({ text }) => text)).toEqual(["better", "b", "c"]);
+  });
+
+  it("moves a line that was given another start", () => {
+    const lines = withLine(withLine(withLine([], line("a", 1_000)), line("b", 2_000)), line("a", 3_000));
+    expect(lines.map(({ id }) => id)).toEqual(["b", "a"]);
+  });
+
+  it("runs the record's clock from what the server said, and stands before it began", () => {
+    const running = inHearing({ on_record: true, record_ms: 5_000 }, { recordReadAt: 100 });
+    expect(recordClock(running, 1_100)).toBe(6_000);
+    expect(recordClock(inHearing({ record_ms: 0 }, { recordReadAt: 100 }), 9_000)).toBe(0);
+    expect(recordClock(inHearing({ record_ms: 7_000, state: "closed" }, { recordReadAt: 0 }), 9_000)).toBe(7_000);
+  });
+
+  it("ignores what a newer server says", () => {
+    const state = inHearing({});
+    expect(afterMessage(state, { type: "fanfare" } as never, 0)).toBe(state);
+  });
+});
+
+describe("the stage", () => {
+  const participants = [person("me", { role: "clerk" }), person("judge", { role: "judge" }), person("witness")];
+
+  it("shows the judge until somebody speaks, then keeps the last speaker", () => {
+    const quiet = inHearing({ participants });
+    expect(stagedParticipant(quiet)).toBe("judge");
+    const spoken = afterMessage(quiet, { type: "speaking", participants: ["me", "witness"] }, 0);
+    expect(stagedParticipant(spoken)).toBe("witness");
+    expect(stagedParticipant(afterMessage(spoken, { type: "speaking", participants: [] }, 0))).toBe("witness");
+  });
+
+  it("does not stay on somebody who lost the line or was sent back", () => {
+    const gone = participants.map((p) => (p.id === "witness" ? { ...p, presence: "waiting" as const } : p));
+    expect(stagedParticipant(inHearing({ participants: gone }, { lastSpeaker: "witness" }))).toBe("judge");
+  });
+
+  it("shows oneself when alone", () => {
+    expect(stagedParticipant(inHearing({ participants: [person("me")] }))).toBe("me");
+  });
+});
+
+describe("announcements", () => {
+  it("names who came to wait and who came in, but not oneself", () => {
+    const before = hearing({ participants: [person("me", { presence: "waiting" }), person("a", { presence: "waiting" })] });
+    const after = hearing({ participants: [person("me"), person("a"), person("b", { presence: "waiting" })] });
+    expect(arrivals(before, after, "me").map(({ person: { id }, to }) => [id, to])).toEqual([
+      ["a", "admitted"],
+      ["b", "waiting"],
+    ]);
+    expect(arrivals(null, after, "me")).toEqual([]);
+  });
+});
+
+describe("HearingStore", () => {
+  it("gives a new snapshot only when something changed, and tells its listeners", () => {
+    const store = new HearingStore(() => 0);
+    let calls = 0;
+    const stop = store.subscribe(() => (calls += 1));
+    const before = store.getSnapshot();
+    store.receive({ type: "slots", slots: [] });
+    expect(store.getSnapshot()).toBe(before);
+    store.receive({ type: "draft", draft: { state: "running", behind_ms: 0 } });
+    expect(store.getSnapshot()).not.toBe(before);
+    stop();
+    store.receive({ type: "draft", draft: { state: "off", reason: "failed" } });
+    expect(calls).toBe(1);
+  });
+});
