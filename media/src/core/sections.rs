@@ -34,7 +34,11 @@ pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, 
             Some("video") => TrackKind::Video,
             _ => continue,
         };
-        let Some(mid) = section.lines().find_map(|line| line.strip_prefix("a=mid:")) else {
+        // The cut leaves the carriage return of the section's last line.
+        let Some(mid) = section
+            .lines()
+            .find_map(|line| line.trim_end().strip_prefix("a=mid:"))
+        else {
             return Err(MediaError::OfferRejected {
                 reason: "a section without a=mid".to_owned(),
             });
