@@ -7,7 +7,7 @@ const HEARING: &str = "019f0000-0000-7000-8000-000000000001";
 const JUDGE: &str = "019f0000-0000-7000-8000-000000000002";
 const WITNESS: &str = "019f0000-0000-7000-8000-000000000003";
 const LINE: &str = "019f0000-0000-7000-8000-000000000004";
-const HOSTILE: &str = "<script>alert(1)</script> \"&\" \u{0}\u{b}'";
+const HOSTILE: &str = "<script>alert(1)</script> \"&\"\u{0}\u{b}'";
 
 fn person(id: &str, name: &str, role: Role, place: Place) -> Person {
     Person {

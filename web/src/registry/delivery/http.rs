@@ -65,8 +65,10 @@ impl HttpRegistry {
             .tls_certs_merge(certificates)
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE)
-            // The token goes to the address that the operator wrote and nowhere else.
+            // The token goes to the address that the operator wrote and nowhere else: not where
+            // an answer points, not through a proxy that the environment happens to name.
             .redirect(redirect::Policy::none())
+            .no_proxy()
             .build()?;
         let packages = format!("{}/packages", base_url.trim_end_matches('/'));
         Ok(Self {

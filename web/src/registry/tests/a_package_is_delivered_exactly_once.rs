@@ -327,3 +327,39 @@ async fn a_file_that_is_missing_or_damaged_is_asked_for_again() {
     let (status, body) = court.commit("k", &manifest(&[&file])).await;
     assert_eq!(status, StatusCode::OK, "{body}");
 }
+
+#[tokio::test]
+async fn a_certificate_of_ones_own_is_trusted_when_it_is_named_and_only_then() {
+    let court = Court::open().await;
+    let package = court.package(&DOCUMENTS).await;
+    // Made as the server makes its own at the first start.
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".into(), "127.0.0.1".into()]).unwrap();
+    let pem = params.self_signed(&key).unwrap().pem();
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    let tls = axum_server::tls_rustls::RustlsConfig::from_pem(
+        pem.clone().into_bytes(),
+        key.serialize_pem().into_bytes(),
+    );
+    let handle = axum_server::Handle::<SocketAddr>::new();
+    let server = axum_server::bind_rustls("127.0.0.1:0".parse().unwrap(), tls.await.unwrap())
+        .handle(handle.clone())
+        .serve(router(court.state.clone()).0.into_make_service());
+    let server = tokio::spawn(server);
+    let port = handle.listening().await.unwrap().port();
+    let url = format!("https://127.0.0.1:{port}{API_ROOT}");
+
+    let stranger = HttpRegistry::new(&url, TOKEN.into(), None).unwrap();
+    let error = stranger.deliver(&package).await.unwrap_err();
+    assert!(
+        matches!(error, DeliveryError::Retry { sent: false, .. }),
+        "{error}"
+    );
+    assert_eq!(court.packages().await, 0);
+
+    let friend = HttpRegistry::new(&url, TOKEN.into(), Some(pem.as_bytes())).unwrap();
+    friend.deliver(&package).await.unwrap();
+    assert_eq!(court.packages().await, 1);
+    assert!(HttpRegistry::new(&url, TOKEN.into(), Some(b"-----BEGIN nonsense")).is_err());
+    server.abort();
+}

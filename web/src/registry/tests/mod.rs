@@ -74,7 +74,7 @@ impl Court {
             .unwrap()
             .local_addr()
             .unwrap();
-        let client = Client::new();
+        let client = Client::builder().no_proxy().build().unwrap();
         Self {
             dir,
             database,
