@@ -34,6 +34,8 @@ export class CallSession {
   private readonly connection: SeatConnection;
   private readonly media: MediaSession;
   private ready = false;
+  private disposed = false;
+  private lastSending = "";
   private muted = false;
   private cameraOff = false;
   private sentTracks: Record<DeviceKind, MediaStreamTrack | null> = { microphone: null, camera: null };
@@ -77,6 +79,21 @@ export class CallSession {
     this.media.connect();
     this.saySending();
     this.store.update({});
+  }
+
+  /**
+   * Goes straight back in after the page was reloaded in the middle: what the person had switched
+   * off stays off.
+   */
+  async comeBack(): Promise<void> {
+    const own = ownView(this.store.getSnapshot());
+    this.muted = own?.microphone === false;
+    this.cameraOff = own?.camera === false;
+    if (publishes(this.options.role)) {
+      await this.devices.open("microphone");
+      if (!this.cameraOff) await this.devices.open("camera");
+    }
+    if (!this.disposed) this.becomeReady();
   }
 
   /** Whether the person has passed the self-test on this page. */
@@ -129,6 +146,7 @@ export class CallSession {
 
   /** The page goes away. */
   dispose(): void {
+    this.disposed = true;
     this.stopListening();
     window.removeEventListener("online", this.lineIsBack);
     this.connection.dispose();
@@ -144,6 +162,7 @@ export class CallSession {
     this.store.receive(message);
     switch (message.type) {
       case "welcome":
+        this.lastSending = "";
         if (!this.ready) break;
         this.sayReady();
         this.media.connect();
@@ -175,11 +194,10 @@ export class CallSession {
   private saySending(): void {
     if (!this.ready) return;
     const { microphone, camera } = this.working();
-    this.connection.send({
-      type: "sending",
-      microphone: microphone && !this.muted,
-      camera: camera && !this.cameraOff,
-    });
+    const sending = { microphone: microphone && !this.muted, camera: camera && !this.cameraOff };
+    const said = JSON.stringify(sending);
+    if (said === this.lastSending) return;
+    if (this.connection.send({ type: "sending", ...sending })) this.lastSending = said;
   }
 
   private working(): { microphone: boolean; camera: boolean } {

@@ -7,8 +7,10 @@ import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS, mapSlots, missingSlots } from
 const CAMERA_MAX_BPS = 800_000;
 /** A connection that reports `disconnected` for this long is made anew. */
 const DISCONNECTED_GRACE_MS = 5_000;
-/** An offer without an answer for this long is made anew with a fresh connection. */
+/** An offer without an answer for this long is made anew with a fresh connection; doubles each time. */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** Longest wait for an answer: offering faster would only add to the load of a server that is late. */
+const ANSWER_TIMEOUT_MAX_MS = 60_000;
 /** Wait before a failed connection is made anew, so that a dead path is not hammered. */
 const RECREATE_WAIT_MS = 1_000;
 
@@ -44,6 +46,7 @@ export class MediaSession {
   private nextOfferId = 1;
   private openOfferId: number | null = null;
   private offerAgain = false;
+  private answerTimeoutMs = ANSWER_TIMEOUT_MS;
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(events: MediaSessionEvents) {
@@ -88,6 +91,7 @@ export class MediaSession {
       return;
     }
     this.openOfferId = null;
+    this.answerTimeoutMs = ANSWER_TIMEOUT_MS;
     this.publishStreams();
     if (this.offerAgain) {
       this.offerAgain = false;
@@ -166,8 +170,10 @@ export class MediaSession {
     }
     // Not sent means that the socket is gone: the next welcome makes everything anew.
     if (!this.events.send({ type: "offer", id, sdp, sources })) return;
-    this.after(ANSWER_TIMEOUT_MS, () => {
-      if (peer === this.peer && this.openOfferId === id) this.connect();
+    this.after(this.answerTimeoutMs, () => {
+      if (peer !== this.peer || this.openOfferId !== id) return;
+      this.answerTimeoutMs = Math.min(ANSWER_TIMEOUT_MAX_MS, this.answerTimeoutMs * 2);
+      this.connect();
     });
   }
 

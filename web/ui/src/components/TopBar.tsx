@@ -35,13 +35,13 @@ export function TopBar({ state, hearing }: { state: HearingSnapshot; hearing: He
 function RecordIndicator({ state, hearing }: { state: HearingSnapshot; hearing: HearingView }) {
   const { t } = useTranslation();
   const now = useNow(250, hearing.on_record);
-  // What the server said last is not known to be true while the line is down.
+  // What the server said last need not be true any more while the line is down.
   const known = state.connection === "open";
   const on = hearing.on_record && known;
   return (
-    <p className={on ? "rec on" : "rec off"} data-testid="rec-indicator" data-on={on}>
+    <p className={on ? "rec on" : known ? "rec off" : "rec unknown"} data-testid="rec-indicator" data-on={on}>
       <span className="rec-dot" />
-      <span role="status">{on ? t("room.recording") : t("room.notRecording")}</span>
+      <span role="status">{on ? t("room.recording") : known ? t("room.notRecording") : t("room.recordUnknown")}</span>
       {on && (
         <time className="rec-clock" aria-label={t("room.recordClock")}>
           {formatClock(recordClock(state, now))}

@@ -1,4 +1,4 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
 import { useParams } from "react-router";
 import { failureCode } from "../api/http";
@@ -73,14 +73,12 @@ function LiveSeat({ session, seat, onAgain }: SeatProps) {
   const presence = ownView(state)?.presence;
   // A page that was reloaded in the middle goes straight back in, without another self-test.
   const comesBack = presence === "admitted" || presence === "waiting";
+  const comingBack = useRef<CallSession | null>(null);
 
   useEffect(() => {
-    if (!comesBack || session.isReady) return;
-    let current = true;
-    void session.devices.openAll().then(() => current && session.becomeReady());
-    return () => {
-      current = false;
-    };
+    if (!comesBack || session.isReady || comingBack.current === session) return;
+    comingBack.current = session;
+    void session.comeBack();
   }, [comesBack, session]);
 
   if (state.end !== null) {
