@@ -278,7 +278,7 @@ impl Cast {
                 }
                 sleep(LOOK_AROUND).await;
             }
-            Ok(())
+            Ok::<(), RehearseError>(())
         });
         if let Ok(outcome) = gathered.await {
             outcome?;

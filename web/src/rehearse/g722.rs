@@ -163,3 +163,24 @@ fn fifteen_bits(value: i32) -> i32 {
 fn sixteen_bits(value: i32) -> i16 {
     value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn every_code_decodes_as_by_an_independent_decoder() {
+        let octets: Vec<u8> = (0..8).flat_map(|_| 0..=255).collect();
+        let samples: Vec<u8> = decode(&octets)
+            .into_iter()
+            .flat_map(i16::to_le_bytes)
+            .collect();
+        assert_eq!(samples.len(), octets.len() * 4);
+        // ffmpeg 5.1: `ffmpeg -f g722 -i - -f s16le -ac 1 -ar 16000 -` of the same octets.
+        assert_eq!(
+            hex::encode(Sha256::digest(&samples)),
+            "5c7f5e6c458aeb295a1812d478afa764b902d9524af7547a375cb0a4fc1eaafe"
+        );
+    }
+}

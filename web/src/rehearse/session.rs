@@ -197,6 +197,10 @@ impl Session {
                 () = key_frame.notified() => Event::KeyFrameWanted,
                 _ = life.tick() => Event::Tick,
             };
+            if let (Event::Peer(PeerEvent::Connected), Some(picture)) = (&event, &self.picture) {
+                // What was sent before the connection stood is lost, the first key frame too.
+                picture.key_frame();
+            }
             outcome = match event {
                 Event::KeyFrameWanted => {
                     let soon = last_key_frame.is_some_and(|at| at.elapsed() < KEY_FRAME_PAUSE);
