@@ -40,13 +40,13 @@ pub(super) fn decode(octets: &[u8]) -> Vec<i16> {
         let high_code = usize::from(octet >> 6);
         let low_code = usize::from(octet & 0x3f);
 
-        let low_sample = fifteen_bits((low.scale * LOW_6_BIT[low_code] >> 10) + low.predicted);
+        let low_sample = fifteen_bits(((low.scale * LOW_6_BIT[low_code]) >> 10) + low.predicted);
         low.adapt(
-            low.scale * LOW_4_BIT[low_code >> 2] >> 10,
+            (low.scale * LOW_4_BIT[low_code >> 2]) >> 10,
             LOW_STEPS[low_code >> 2],
         );
 
-        let high_difference = high.scale * HIGH_2_BIT[high_code] >> 10;
+        let high_difference = (high.scale * HIGH_2_BIT[high_code]) >> 10;
         let high_sample = fifteen_bits(high_difference + high.predicted);
         high.adapt(high_difference, HIGH_STEPS[high_code & 1]);
 
@@ -98,9 +98,9 @@ impl Band {
 
     fn adapt(&mut self, difference: i32, log_step: i32) {
         self.predict(difference);
-        self.log_scale = ((self.log_scale * 127 >> 7) + log_step).clamp(0, self.log_limit);
+        self.log_scale = (((self.log_scale * 127) >> 7) + log_step).clamp(0, self.log_limit);
         let log = self.log_scale - (self.scale_offset << 11);
-        let mantissa = ANTILOG[(log >> 6 & 31) as usize];
+        let mantissa = ANTILOG[((log >> 6) & 31) as usize];
         let shift = log >> 11;
         self.scale = if shift < 0 {
             mantissa >> -shift
@@ -123,12 +123,12 @@ impl Band {
         };
         self.negative_before = [negative, self.negative_before[0]];
 
-        self.poles[1] = ((first_sign * self.poles[0].clamp(-8191, 8191) >> 5)
+        self.poles[1] = (((first_sign * self.poles[0].clamp(-8191, 8191)) >> 5)
             + second_sign * 128
-            + (self.poles[1] * 127 >> 7))
+            + ((self.poles[1] * 127) >> 7))
             .clamp(-12_288, 12_288);
         let limit = 15_360 - self.poles[1];
-        self.poles[0] = (-192 * first_sign + (self.poles[0] * 255 >> 8)).clamp(-limit, limit);
+        self.poles[0] = (-192 * first_sign + ((self.poles[0] * 255) >> 8)).clamp(-limit, limit);
 
         self.zeros_sum = 0;
         for tap in (0..6).rev() {
@@ -137,20 +137,20 @@ impl Band {
                 (_, true) => -128,
                 (_, false) => 128,
             };
-            self.zeros[tap] = (self.zeros[tap] * 255 >> 8) + step;
+            self.zeros[tap] = ((self.zeros[tap] * 255) >> 8) + step;
             self.differences[tap] = if tap == 0 {
                 difference * 2
             } else {
                 self.differences[tap - 1]
             };
-            self.zeros_sum += self.differences[tap] * self.zeros[tap] >> 15;
+            self.zeros_sum += (self.differences[tap] * self.zeros[tap]) >> 15;
         }
 
         let rebuilt = i32::from(sixteen_bits((self.predicted + difference) * 2));
         self.predicted = i32::from(sixteen_bits(
             self.zeros_sum
-                + (self.poles[0] * rebuilt >> 15)
-                + (self.poles[1] * self.previous >> 15),
+                + ((self.poles[0] * rebuilt) >> 15)
+                + ((self.poles[1] * self.previous) >> 15),
         ));
         self.previous = rebuilt;
     }

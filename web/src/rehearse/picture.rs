@@ -78,8 +78,8 @@ fn colours(name: &str) -> (u32, u32) {
     name.hash(&mut hasher);
     let hash = hasher.finish() as u32;
     (
-        0xff80_8080 | hash & 0x7f_7f7f,
-        0xff00_0000 | (hash >> 8) & 0x5f_5f5f,
+        0xff80_8080 | (hash & 0x7f_7f7f),
+        0xff00_0000 | ((hash >> 8) & 0x5f_5f5f),
     )
 }
 
