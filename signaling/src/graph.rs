@@ -26,17 +26,27 @@ pub type Graph = BTreeMap<TrackRef, BTreeSet<Sink>>;
 /// else.
 #[must_use]
 pub fn who_receives_what(hearing: &Hearing) -> Graph {
-    let carried = matches!(hearing.state(), HearingState::Lobby | HearingState::InSession);
+    let carried = matches!(
+        hearing.state(),
+        HearingState::Lobby | HearingState::InSession
+    );
     if !carried {
         return Graph::new();
     }
     let recorded = hearing.state() == HearingState::InSession && hearing.on_record();
-    let present: Vec<&Participant> =
-        hearing.participants().iter().filter(|p| p.presence() == Presence::Admitted).collect();
+    let present: Vec<&Participant> = hearing
+        .participants()
+        .iter()
+        .filter(|p| p.presence() == Presence::Admitted)
+        .collect();
 
     let mut graph = Graph::new();
     for sender in present.iter().filter(|p| p.person.role.publishes()) {
-        for source in [TrackSource::Microphone, TrackSource::Camera, TrackSource::Screen] {
+        for source in [
+            TrackSource::Microphone,
+            TrackSource::Camera,
+            TrackSource::Screen,
+        ] {
             if sender.muted && source == TrackSource::Microphone {
                 continue;
             }
@@ -51,7 +61,13 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
                     sinks.insert(Sink::Recogniser);
                 }
             }
-            graph.insert(TrackRef { participant: sender.person.id, source }, sinks);
+            graph.insert(
+                TrackRef {
+                    participant: sender.person.id,
+                    source,
+                },
+                sinks,
+            );
         }
     }
     graph

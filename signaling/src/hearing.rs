@@ -179,6 +179,11 @@ pub enum Command {
         /// Milliseconds into the record.
         ends_ms: u64,
     },
+    /// The recogniser has read a file of the record to its end (server only).
+    SegmentDrafted {
+        /// The file.
+        segment: SegmentId,
+    },
     /// The server started again while this hearing was open (server only).
     ServerRestarted,
 }
@@ -186,28 +191,71 @@ pub enum Command {
 /// What happened. The events of a hearing, replayed, are its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each mirrors the command that causes it, documented there")]
+#[expect(
+    missing_docs,
+    reason = "each mirrors the command that causes it, documented there"
+)]
 pub enum HearingEvent {
     LobbyOpened,
-    Connected { participant: ParticipantId, rehearsal: bool },
-    Disconnected { participant: ParticipantId },
-    Waiting { participant: ParticipantId, microphone: bool, camera: bool },
-    Sending { participant: ParticipantId, microphone: bool, camera: bool },
-    Left { participant: ParticipantId },
-    Admitted { participant: ParticipantId },
-    SentBack { participant: ParticipantId },
-    Muted { participant: ParticipantId, muted: bool },
+    Connected {
+        participant: ParticipantId,
+        rehearsal: bool,
+    },
+    Disconnected {
+        participant: ParticipantId,
+    },
+    Waiting {
+        participant: ParticipantId,
+        microphone: bool,
+        camera: bool,
+    },
+    Sending {
+        participant: ParticipantId,
+        microphone: bool,
+        camera: bool,
+    },
+    Left {
+        participant: ParticipantId,
+    },
+    Admitted {
+        participant: ParticipantId,
+    },
+    SentBack {
+        participant: ParticipantId,
+    },
+    Muted {
+        participant: ParticipantId,
+        muted: bool,
+    },
     SessionStarted,
     RecessBegan,
     RecessEnded,
     OnRecord,
     OffRecord,
-    RecordFailed { fault: RecordFault },
+    RecordFailed {
+        fault: RecordFault,
+    },
     RecordMended,
-    SegmentOpened { participant: ParticipantId, source: TrackSource, segment: SegmentId, starts_ms: u64 },
-    SegmentClosed { segment: SegmentId, ends_ms: u64 },
-    StageMarked { stage: Stage, at_ms: u64 },
-    LinkRenewed { participant: ParticipantId },
+    SegmentOpened {
+        participant: ParticipantId,
+        source: TrackSource,
+        segment: SegmentId,
+        starts_ms: u64,
+    },
+    SegmentClosed {
+        segment: SegmentId,
+        ends_ms: u64,
+    },
+    SegmentDrafted {
+        segment: SegmentId,
+    },
+    StageMarked {
+        stage: Stage,
+        at_ms: u64,
+    },
+    LinkRenewed {
+        participant: ParticipantId,
+    },
     ServerRestarted,
     Closed,
 }
@@ -310,7 +358,12 @@ impl Hearing {
     /// A hearing that nobody has come to yet.
     #[must_use]
     pub fn new(subject: HearingSubject) -> Self {
-        let participants = subject.people.iter().cloned().map(Participant::summoned).collect();
+        let participants = subject
+            .people
+            .iter()
+            .cloned()
+            .map(Participant::summoned)
+            .collect();
         Self {
             subject,
             participants,
@@ -403,10 +456,10 @@ impl Hearing {
         command: &Command,
     ) -> Result<Vec<HearingEvent>, Refusal> {
         if self.state == HearingState::Closed {
-            // What is still being written when the hearing closes is finished after it.
+            // What is still being written or read when the hearing closes is finished after it.
             return match command {
-                Command::SegmentClosed { segment, ends_ms } => {
-                    Ok(vec![HearingEvent::SegmentClosed { segment: *segment, ends_ms: *ends_ms }])
+                Command::SegmentClosed { .. } | Command::SegmentDrafted { .. } => {
+                    self.decide_for_server(command)
                 }
                 Command::Disconnect | Command::Leave | Command::ServerRestarted => Ok(Vec::new()),
                 _ => Err(Refusal::WrongState),
@@ -434,7 +487,12 @@ impl Hearing {
                 vec![HearingEvent::RecordMended]
             }
             Command::RecordFailed(_) | Command::RecordMended => Vec::new(),
-            Command::SegmentOpened { participant, source, segment, starts_ms } => {
+            Command::SegmentOpened {
+                participant,
+                source,
+                segment,
+                starts_ms,
+            } => {
                 vec![HearingEvent::SegmentOpened {
                     participant: *participant,
                     source: *source,
@@ -443,7 +501,13 @@ impl Hearing {
                 }]
             }
             Command::SegmentClosed { segment, ends_ms } => {
-                vec![HearingEvent::SegmentClosed { segment: *segment, ends_ms: *ends_ms }]
+                vec![HearingEvent::SegmentClosed {
+                    segment: *segment,
+                    ends_ms: *ends_ms,
+                }]
+            }
+            Command::SegmentDrafted { segment } => {
+                vec![HearingEvent::SegmentDrafted { segment: *segment }]
             }
             Command::ServerRestarted => vec![HearingEvent::ServerRestarted],
             _ => return Err(Refusal::NotAllowed),
@@ -463,7 +527,10 @@ impl Hearing {
                 if self.state == HearingState::Scheduled {
                     events.push(HearingEvent::LobbyOpened);
                 }
-                events.push(HearingEvent::Connected { participant: id, rehearsal: *rehearsal });
+                events.push(HearingEvent::Connected {
+                    participant: id,
+                    rehearsal: *rehearsal,
+                });
                 events
             }
             Command::Disconnect if participant.connected => {
@@ -513,6 +580,7 @@ impl Hearing {
             | Command::RecordMended
             | Command::SegmentOpened { .. }
             | Command::SegmentClosed { .. }
+            | Command::SegmentDrafted { .. }
             | Command::ServerRestarted => return Err(Refusal::NotAllowed),
         })
     }
@@ -522,7 +590,9 @@ impl Hearing {
         let known = |id: &ParticipantId| self.participant(*id).ok_or(Refusal::UnknownParticipant);
         let event = match act {
             Act::Admit { participant } => match known(participant)?.standing {
-                Standing::Waiting => HearingEvent::Admitted { participant: *participant },
+                Standing::Waiting => HearingEvent::Admitted {
+                    participant: *participant,
+                },
                 Standing::Admitted => return Ok(Vec::new()),
                 _ => return Err(Refusal::WrongState),
             },
@@ -534,13 +604,18 @@ impl Hearing {
                 if !target.is_admitted() {
                     return Err(Refusal::WrongState);
                 }
-                HearingEvent::SentBack { participant: *participant }
+                HearingEvent::SentBack {
+                    participant: *participant,
+                }
             }
             Act::Mute { participant, muted } => {
                 if known(participant)?.muted == *muted {
                     return Ok(Vec::new());
                 }
-                HearingEvent::Muted { participant: *participant, muted: *muted }
+                HearingEvent::Muted {
+                    participant: *participant,
+                    muted: *muted,
+                }
             }
             Act::Start if self.state == Lobby => HearingEvent::SessionStarted,
             Act::Record { on: true } if self.state == InSession => {
@@ -582,9 +657,15 @@ impl Hearing {
             }
             Act::RenewLink { participant } => {
                 known(participant)?;
-                HearingEvent::LinkRenewed { participant: *participant }
+                HearingEvent::LinkRenewed {
+                    participant: *participant,
+                }
             }
-            Act::Start | Act::Record { .. } | Act::Recess { .. } | Act::Mark { .. } | Act::Close => {
+            Act::Start
+            | Act::Record { .. }
+            | Act::Recess { .. }
+            | Act::Mark { .. }
+            | Act::Close => {
                 return Err(Refusal::WrongState);
             }
         };
@@ -592,14 +673,20 @@ impl Hearing {
     }
 
     fn stage_now(&self, now: Timestamp, stage: Stage) -> HearingEvent {
-        HearingEvent::StageMarked { stage, at_ms: self.record_ms(now) }
+        HearingEvent::StageMarked {
+            stage,
+            at_ms: self.record_ms(now),
+        }
     }
 
     /// Applies what happened at `at`. Replaying all stored events restores the state exactly.
     pub fn apply(&mut self, at: Timestamp, event: &HearingEvent) {
         match event {
             HearingEvent::LobbyOpened => self.state = HearingState::Lobby,
-            HearingEvent::Connected { participant, rehearsal } => self.update(*participant, |p| {
+            HearingEvent::Connected {
+                participant,
+                rehearsal,
+            } => self.update(*participant, |p| {
                 p.connected = true;
                 p.rehearsal = *rehearsal;
                 if matches!(p.standing, Standing::Invited | Standing::Left) {
@@ -609,14 +696,24 @@ impl Hearing {
             HearingEvent::Disconnected { participant } => {
                 self.update(*participant, |p| p.connected = false);
             }
-            HearingEvent::Waiting { participant, microphone, camera } => {
+            HearingEvent::Waiting {
+                participant,
+                microphone,
+                camera,
+            } => {
                 self.update(*participant, |p| {
                     p.standing = Standing::Waiting;
                     (p.microphone, p.camera) = (*microphone, *camera);
                 });
             }
-            HearingEvent::Sending { participant, microphone, camera } => {
-                self.update(*participant, |p| (p.microphone, p.camera) = (*microphone, *camera));
+            HearingEvent::Sending {
+                participant,
+                microphone,
+                camera,
+            } => {
+                self.update(*participant, |p| {
+                    (p.microphone, p.camera) = (*microphone, *camera)
+                });
             }
             HearingEvent::Left { participant } => self.update(*participant, |p| {
                 p.standing = Standing::Left;
@@ -659,7 +756,9 @@ impl Hearing {
                 self.state = HearingState::Closed;
                 self.closed_at.get_or_insert(at);
             }
-            HearingEvent::SegmentOpened { .. } | HearingEvent::SegmentClosed { .. } => {}
+            HearingEvent::SegmentOpened { .. }
+            | HearingEvent::SegmentClosed { .. }
+            | HearingEvent::SegmentDrafted { .. } => {}
         }
     }
 

@@ -109,9 +109,7 @@ impl Language {
 }
 
 /// What a track carries.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
     /// A person's voice.
@@ -123,9 +121,7 @@ pub enum TrackSource {
 }
 
 /// A track by what it is: one source of one person. It survives reconnects.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 pub struct TrackRef {
     /// Whose track.
     #[ts(type = "string")]

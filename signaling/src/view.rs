@@ -35,7 +35,11 @@ pub fn hearing_view(
         on_record: hearing.on_record(),
         record_ms: u32::try_from(hearing.record_ms(now)).unwrap_or(u32::MAX),
         record_fault: hearing.record_fault().filter(|_| conducts),
-        stage: hearing.stages().last().map(|(stage, _)| *stage).filter(|_| inside),
+        stage: hearing
+            .stages()
+            .last()
+            .map(|(stage, _)| *stage)
+            .filter(|_| inside),
         participants: hearing
             .participants()
             .iter()

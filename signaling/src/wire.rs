@@ -8,7 +8,9 @@
 //! [`Offer::sources`]) and `recvonly` sections, the *slots*, which the server fills with tracks
 //! as it sees fit and names in [`ServerMessage::Slots`].
 
-use crate::{HearingState, Language, Place, Presence, RecordFault, Role, Stage, TrackRef, TrackSource};
+use crate::{
+    HearingState, Language, Place, Presence, RecordFault, Role, Stage, TrackRef, TrackSource,
+};
 use otyrys_storage::ids::{HearingId, LineId, ParticipantId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

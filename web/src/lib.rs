@@ -1,1 +1,35 @@
-//! Otyrys.
+//! The otyrys server: HTTP and WebSocket edge, jobs, and the composition of everything else.
+//!
+//! What this crate is not: it has no rule of a hearing (`otyrys-signaling`), forwards no packet
+//! (`otyrys-media`), recognises nothing (`otyrys-transcribe`) and has no format of its own on disk
+//! (`otyrys-storage`). It connects them:
+//!
+//! - [`edge`]: requests and sockets; [`hub`]: one task for each live hearing.
+//! - `recording`, `draft`: from the media core's taps to files, from files to lines.
+//! - `jobs`, `closing`, [`registry`]: what happens after closing.
+//! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
+//! - [`rehearse`]: native participants; [`demo_run`]: a whole hearing unattended.
+//! - [`serve`]: starts and stops all of it; [`cli`]: the command line.
+
+pub mod cli;
+mod closing;
+pub mod config;
+pub mod demo;
+pub mod demo_run;
+mod draft;
+pub mod edge;
+pub mod hub;
+mod jobs;
+pub mod links;
+pub mod log;
+pub mod model_command;
+pub mod protocol;
+mod recording;
+pub mod registry;
+pub mod rehearse;
+mod resume;
+pub mod secrets;
+pub mod serve;
+pub mod stores;
+pub mod tls;
+pub mod verify_command;

@@ -1,2 +1,9 @@
 //! The `otyrys` command.
-fn main() {}
+
+use clap::Parser;
+use otyrys_web::cli::Cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

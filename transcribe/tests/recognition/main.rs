@@ -1,6 +1,11 @@
 //! Recognition with real speech and the real model. One program, for linking whisper takes
 //! longer than most of the tests.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper that unwraps says where it failed"
+)]
+
 mod common;
 
 mod a_damaged_model_is_refused;

@@ -11,7 +11,9 @@ async fn silence_noise_and_a_hum_give_no_lines() {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / 16_777_216.0 * 0.2 - 0.1
     }));
-    sound.extend((0..10 * 16_000).map(|n| (n as f32 * 50.0 * 6.283 / 16_000.0).sin() * 0.1));
+    sound.extend(
+        (0..10 * 16_000).map(|n| (n as f32 * 50.0 * std::f32::consts::TAU / 16_000.0).sin() * 0.1),
+    );
     // Taps on the table.
     for tap in 0..10 {
         sound.extend(

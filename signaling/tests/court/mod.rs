@@ -1,0 +1,133 @@
+//! A small court to try rules on.
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "each test file uses a part of it"
+)]
+
+use jiff::{Timestamp, ToSpan};
+use otyrys_signaling::{
+    Actor, Command, Hearing, HearingEvent, HearingSubject, Language, Person, Place, Refusal, Role,
+    wire::Act,
+};
+use otyrys_storage::ids::{HearingId, ParticipantId};
+
+pub struct Court {
+    pub hearing: Hearing,
+    pub judge: ParticipantId,
+    pub clerk: ParticipantId,
+    pub defendant: ParticipantId,
+    pub witness: ParticipantId,
+    pub technician: ParticipantId,
+    pub log: Vec<(Timestamp, HearingEvent)>,
+    pub now: Timestamp,
+}
+
+pub fn act(act: Act) -> Command {
+    Command::Act(act)
+}
+
+impl Court {
+    pub fn new() -> Self {
+        let roles = [
+            Role::Judge,
+            Role::Clerk,
+            Role::Defendant,
+            Role::Witness,
+            Role::TechnicalOfficer,
+        ];
+        let people: Vec<Person> = roles
+            .into_iter()
+            .map(|role| Person {
+                id: ParticipantId::generate(),
+                name: format!("{role:?}"),
+                role,
+                place: Place::Browser,
+                language: Language::Ru,
+            })
+            .collect();
+        let ids: Vec<ParticipantId> = people.iter().map(|person| person.id).collect();
+        let now: Timestamp = "2026-11-21T04:00:00Z".parse().unwrap();
+        let subject = HearingSubject {
+            id: HearingId::generate(),
+            case_number: "7514-26-00-1/1".to_owned(),
+            case_title: "A case".to_owned(),
+            court: "A court".to_owned(),
+            courtroom: "3".to_owned(),
+            language: Language::Ru,
+            scheduled_at: now,
+            people,
+        };
+        Self {
+            hearing: Hearing::new(subject),
+            judge: ids[0],
+            clerk: ids[1],
+            defendant: ids[2],
+            witness: ids[3],
+            technician: ids[4],
+            log: Vec::new(),
+            now,
+        }
+    }
+
+    /// Judge, clerk and defendant are inside, the session is open and on record.
+    pub fn in_session_on_record() -> Self {
+        let mut court = Self::new();
+        for id in [court.judge, court.clerk, court.defendant] {
+            court.enters(id);
+        }
+        court.does(court.judge, act(Act::Start)).unwrap();
+        court
+            .does(court.judge, act(Act::Record { on: true }))
+            .unwrap();
+        court
+    }
+
+    pub fn connects(&mut self, who: ParticipantId) {
+        self.does(who, Command::Connect { rehearsal: false })
+            .unwrap();
+    }
+
+    pub fn waits(&mut self, who: ParticipantId) {
+        self.connects(who);
+        self.does(
+            who,
+            Command::Ready {
+                microphone: true,
+                camera: true,
+            },
+        )
+        .unwrap();
+    }
+
+    pub fn enters(&mut self, who: ParticipantId) {
+        self.waits(who);
+        let inside = self.hearing.participant(who).unwrap().is_admitted();
+        if !inside {
+            self.does(self.clerk, act(Act::Admit { participant: who }))
+                .unwrap();
+        }
+    }
+
+    pub fn does(
+        &mut self,
+        who: ParticipantId,
+        command: Command,
+    ) -> Result<Vec<HearingEvent>, Refusal> {
+        self.happens(Actor::Participant(who), command)
+    }
+
+    pub fn happens(
+        &mut self,
+        actor: Actor,
+        command: Command,
+    ) -> Result<Vec<HearingEvent>, Refusal> {
+        self.now = self.now.checked_add(1.second()).unwrap();
+        let events = self.hearing.decide(self.now, actor, &command)?;
+        for event in &events {
+            self.hearing.apply(self.now, event);
+            self.log.push((self.now, event.clone()));
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,120 @@
+//! The command line.
+
+use crate::{
+    config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve, verify_command,
+};
+use clap::{Args, Parser, Subcommand};
+use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
+
+/// Remote hearings for courts: conference, record, draft protocol, delivery to the case registry.
+#[derive(Debug, Parser)]
+#[command(name = "otyrys", version, about, propagate_version = true)]
+pub struct Cli {
+    /// Configuration file [default: otyrys.toml in the working folder, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server: pages, signalling, sound and picture, record, draft, delivery.
+    Serve(ServeArgs),
+    /// Joins a hearing with native participants who speak recorded speech.
+    Rehearse(RehearseArgs),
+    /// Plays a whole demo hearing unattended and checks the result.
+    Demo(demo_run::DemoArgs),
+    /// Fetches, imports and checks speech models.
+    #[command(subcommand)]
+    Model(model_command::ModelCommand),
+    /// Checks a bundle (record, events, protocol) offline and names the first byte that does not
+    /// hold.
+    Verify(verify_command::VerifyArgs),
+    /// Brings the database to this version's schema and exits.
+    Migrate,
+}
+
+/// How to serve.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Seeds a demo court with one hearing and shows its links on the home page. Never on a server
+    /// that is used for real hearings: whoever reaches the page can take any seat.
+    #[arg(long)]
+    pub demo: bool,
+    /// With --demo: native participants take the seats that nobody took, and speak.
+    #[arg(long, requires = "demo")]
+    pub rehearse: bool,
+    /// With --rehearse: the folder of recorded speech.
+    #[arg(long, value_name = "DIR")]
+    pub speech: Option<PathBuf>,
+}
+
+/// Why a command failed, in words for whoever ran it.
+pub type CommandError = Box<dyn Error + Send + Sync>;
+
+impl Cli {
+    /// Runs the command to its end.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let outcome = Config::load(self.config.as_deref())
+            .map_err(CommandError::from)
+            .and_then(|config| dispatch(config, self.command));
+        match outcome {
+            Ok(code) => code,
+            Err(error) => {
+                tell(
+                    &mut std::io::stderr(),
+                    &format!("otyrys: {}", explain(error.as_ref())),
+                );
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> {
+    log::init(&config.log);
+    match command {
+        Command::Serve(args) => runtime()?.block_on(serve::serve(config, args)),
+        Command::Rehearse(args) => {
+            runtime()?.block_on(crate::rehearse::run(args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo(args) => runtime()?.block_on(demo_run::run(config, args)),
+        Command::Model(command) => model_command::run(&config, command),
+        Command::Verify(args) => verify_command::run(&args),
+        Command::Migrate => {
+            runtime()?.block_on(serve::migrate(&config))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?)
+}
+
+/// An error with its causes, the outermost first.
+#[must_use]
+pub fn explain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Many errors repeat their cause in their own words.
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Writes a line for whoever ran the command. A closed pipe is their business.
+pub fn tell(to: &mut impl Write, line: &str) {
+    let _closed = writeln!(to, "{line}");
+}

@@ -1,0 +1,274 @@
+//! The configuration: defaults, `otyrys.toml`, then environment variables.
+//!
+//! `otyrys.toml` at the top of the repository shows every knob with its default and its reason.
+//! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Everything that an operator can set.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The HTTPS edge.
+    pub server: ServerConfig,
+    /// Sound and picture.
+    pub media: MediaConfig,
+    /// The record.
+    pub record: RecordConfig,
+    /// The draft protocol.
+    pub draft: DraftConfig,
+    /// The case registry that results are delivered to.
+    pub registry: RegistryConfig,
+    /// The log.
+    pub log: LogConfig,
+}
+
+/// The HTTPS edge.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address of pages, API and signalling (TCP).
+    pub listen: SocketAddr,
+    /// How people reach this server: `https://host[:port]`. Invitation links begin with it.
+    /// Empty: the first address of this machine.
+    pub public_url: String,
+    /// Where everything is kept: database, record, archive, keys.
+    pub data_dir: PathBuf,
+    /// Certificate chain (PEM). Empty: one is made at the first start in `data_dir/tls`.
+    pub certificate: Option<PathBuf>,
+    /// Private key of the certificate (PEM).
+    pub private_key: Option<PathBuf>,
+    /// How long running connections get at shutdown.
+    pub shutdown_seconds: u64,
+    /// Largest signalling message that a client may send, in bytes. An offer with 50 slots has
+    /// about 60 kB.
+    pub message_bytes: usize,
+    /// Most messages that one client may send in a second; more ends its connection.
+    pub messages_per_second: u32,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
+            public_url: String::new(),
+            data_dir: PathBuf::from("data"),
+            certificate: None,
+            private_key: None,
+            shutdown_seconds: 10,
+            message_bytes: 256 * 1024,
+            messages_per_second: 50,
+        }
+    }
+}
+
+/// Sound and picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MediaConfig {
+    /// Address of all sound and picture (UDP, one port).
+    pub listen: SocketAddr,
+    /// Addresses under which people reach `listen`. Empty: all addresses of this machine.
+    pub advertise: Vec<IpAddr>,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
+            advertise: Vec::new(),
+        }
+    }
+}
+
+/// The record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordConfig {
+    /// A track that arrives and is not written for so long takes the session off the record.
+    pub fault_after_ms: u64,
+}
+
+impl RecordConfig {
+    /// [`Self::fault_after_ms`] as a duration.
+    #[must_use]
+    pub fn fault_after(&self) -> Duration {
+        Duration::from_millis(self.fault_after_ms)
+    }
+}
+
+impl Default for RecordConfig {
+    fn default() -> Self {
+        Self {
+            fault_after_ms: 3_000,
+        }
+    }
+}
+
+/// The draft protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DraftConfig {
+    /// Whether speech is recognised.
+    pub enabled: bool,
+    /// Recognisers at work at once; each keeps one processor core busy while people speak.
+    pub workers: usize,
+    /// ggml model for every language without one of its own. Empty: `ggml-base.bin` in
+    /// [`Self::models_dir`].
+    pub model: Option<PathBuf>,
+    /// ggml model fitted to Kazakh. Without it Kazakh lines are marked as weak.
+    pub model_kk: Option<PathBuf>,
+    /// ggml model fitted to Russian.
+    pub model_ru: Option<PathBuf>,
+    /// ggml model fitted to English.
+    pub model_en: Option<PathBuf>,
+    /// Where `otyrys model fetch` puts models. Empty: `otyrys/models` in the user's cache folder.
+    pub models_dir: Option<PathBuf>,
+}
+
+impl DraftConfig {
+    /// The folder of models.
+    #[must_use]
+    pub fn models_dir(&self) -> PathBuf {
+        self.models_dir
+            .clone()
+            .unwrap_or_else(|| cache_dir().join("models"))
+    }
+
+    /// The model for languages without one of their own.
+    #[must_use]
+    pub fn model(&self) -> PathBuf {
+        self.model
+            .clone()
+            .unwrap_or_else(|| self.models_dir().join("ggml-base.bin"))
+    }
+}
+
+impl Default for DraftConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            workers: 1,
+            model: None,
+            model_kk: None,
+            model_ru: None,
+            model_en: None,
+            models_dir: None,
+        }
+    }
+}
+
+/// The case registry that results are delivered to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RegistryConfig {
+    /// Base address of the registry's API. Empty: the registry embedded in this server.
+    pub url: String,
+    /// Bearer token for deliveries. Empty: one is made at the first start (embedded registry).
+    pub token: String,
+    /// Certificate (PEM) to trust for `url` beside the system's. The embedded registry's is trusted
+    /// as it is.
+    pub trust: Option<PathBuf>,
+    /// First pause before a failed delivery is tried again; it doubles each time.
+    pub retry_seconds: u64,
+    /// Longest pause between two tries.
+    pub retry_max_seconds: u64,
+}
+
+impl Default for RegistryConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            token: String::new(),
+            trust: None,
+            retry_seconds: 2,
+            retry_max_seconds: 600,
+        }
+    }
+}
+
+/// The log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// What to log, in the syntax of tracing's `EnvFilter`.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            filter: "info,rtc=error,webrtc=error".into(),
+            json: false,
+        }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used: {0}")]
+pub struct ConfigError(Box<figment::Error>);
+
+impl Config {
+    /// Defaults, then `file` (which must exist if named), then the environment.
+    ///
+    /// # Errors
+    /// A file that is missing or not TOML, an unknown knob, or a value of the wrong kind; the text
+    /// names the knob and where it was set.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        figment = match file {
+            Some(file) => figment.merge(Toml::file_exact(file)),
+            None => figment.merge(Toml::file("otyrys.toml")),
+        };
+        figment
+            .merge(
+                Env::prefixed("OTYRYS_")
+                    .filter(|key| key.as_str().contains("__"))
+                    .split("__"),
+            )
+            .extract()
+            .map_err(|error| ConfigError(Box::new(error)))
+    }
+}
+
+/// The user's cache folder for things that can be fetched again.
+#[must_use]
+pub fn cache_dir() -> PathBuf {
+    if let Some(dir) = std::env::var_os("OTYRYS_CACHE") {
+        return dir.into();
+    }
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/var/cache"), PathBuf::from);
+    home.join(".cache/otyrys")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_file_says_exactly_the_defaults() {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../otyrys.toml");
+        assert_eq!(Config::load(Some(&sample)).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_knob_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("otyrys.toml");
+        std::fs::write(&file, "[server]\nlisten_on = \"0.0.0.0:1\"\n").unwrap();
+        let error = Config::load(Some(&file)).unwrap_err().to_string();
+        assert!(error.contains("listen_on"), "{error}");
+    }
+}

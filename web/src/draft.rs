@@ -1,0 +1,396 @@
+//! The draft protocol: the recogniser reads the record while it grows.
+
+use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
+use bytes::Bytes;
+use otyrys_signaling::{
+    Language,
+    wire::{DraftLine, DraftOffReason, DraftState, Word},
+};
+use otyrys_storage::{
+    LineRow, SegmentFacts, StorageError,
+    ids::{HearingId, LineId, SegmentId},
+};
+use otyrys_transcribe::{
+    FeedId, FeedInfo, Language as SpokenLanguage, Line, ModelError, Recogniser, RecogniserConfig,
+    RecogniserError, RecogniserEvent, models,
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often the end of a growing file is looked at. The recorder writes a chunk each 0.7 s.
+const LOOK: Duration = Duration::from_millis(250);
+/// Bytes that are read from the record at once: about a minute of Opus.
+const READ: usize = 256 * 1024;
+
+/// The draft of all hearings. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    stores: Stores,
+    recogniser: Result<Recogniser, DraftOffReason>,
+    model: Option<ModelUsed>,
+    state: Mutex<State>,
+    notices: mpsc::Sender<(Option<HearingId>, DraftNotice)>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// The model behind the draft, as the protocol names it.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelUsed {
+    /// Its file's name.
+    pub(crate) name: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub(crate) sha256: String,
+}
+
+#[derive(Default)]
+struct State {
+    behind_ms: u64,
+    feeds: HashMap<FeedId, Followed>,
+    /// Segments that are being read, whose last line has not come yet.
+    active: HashSet<(HearingId, SegmentId)>,
+}
+
+#[derive(Debug, Clone)]
+struct Followed {
+    facts: SegmentFacts,
+    /// Lines that begin earlier are known from before a restart.
+    known_until_ms: u64,
+}
+
+/// What the draft tells: a notice for one hearing, or for all of them.
+pub(crate) type DraftNotices = mpsc::Receiver<(Option<HearingId>, DraftNotice)>;
+
+impl Draft {
+    /// Starts the recogniser, or says why there is no draft; hearings go on without one.
+    pub(crate) async fn start(
+        config: &DraftConfig,
+        stores: Stores,
+        stop: CancellationToken,
+    ) -> (Self, DraftNotices) {
+        let (notices, receiver) = mpsc::channel(1024);
+        let started = if config.enabled {
+            start_recogniser(config).await
+        } else {
+            Err(DraftOffReason::Disabled)
+        };
+        let (recogniser, events, model) = match started {
+            Ok((recogniser, events, model)) => (Ok(recogniser), Some(events), Some(model)),
+            Err(reason) => (Err(reason), None, None),
+        };
+        let draft = Self {
+            inner: Arc::new(Inner {
+                stores,
+                recogniser,
+                model,
+                state: Mutex::default(),
+                notices,
+                tasks: TaskTracker::new(),
+                stop,
+            }),
+        };
+        if let Some(events) = events {
+            draft.inner.tasks.spawn(draft.clone().listen(events));
+        }
+        (draft, receiver)
+    }
+
+    /// How it is doing.
+    pub(crate) fn state(&self) -> DraftState {
+        match &self.inner.recogniser {
+            Ok(_) => DraftState::Running {
+                behind_ms: u32::try_from(self.lock().behind_ms).unwrap_or(u32::MAX),
+            },
+            Err(reason) => DraftState::Off { reason: *reason },
+        }
+    }
+
+    /// The model in use.
+    pub(crate) fn model(&self) -> Option<&ModelUsed> {
+        self.inner.model.as_ref()
+    }
+
+    /// Follows a growing file of the record to its end.
+    pub(crate) fn follow(&self, facts: SegmentFacts, language: Language) {
+        self.follow_from(facts, language, 0);
+    }
+
+    /// As [`Self::follow`], without the lines that begin before `known_until_ms`.
+    pub(crate) fn follow_from(&self, facts: SegmentFacts, language: Language, known_until_ms: u64) {
+        if self.inner.recogniser.is_err() {
+            return;
+        }
+        self.lock().active.insert((facts.hearing, facts.segment));
+        let draft = self.clone();
+        self.inner.tasks.spawn(async move {
+            let (hearing, segment) = (facts.hearing, facts.segment);
+            if let Err(error) = draft.tail(facts, language, known_until_ms).await {
+                tracing::error!(hearing.id = %hearing, segment.id = %segment, %error, "a file of the record is not being recognised");
+                draft.lock().active.remove(&(hearing, segment));
+            }
+        });
+    }
+
+    /// Whether every followed file of a hearing has been read to its end and its lines are stored.
+    pub(crate) fn is_settled(&self, hearing: HearingId) -> bool {
+        self.lock().active.iter().all(|(of, _)| *of != hearing)
+    }
+
+    /// The stored lines of a hearing, in the order in which they were spoken.
+    pub(crate) async fn lines(&self, hearing: HearingId) -> Result<Vec<DraftLine>, StorageError> {
+        let rows = self.inner.stores.database.lines(hearing).await?;
+        rows.into_iter().map(line_of).collect()
+    }
+
+    /// Waits for the tasks. The stop token must be cancelled first.
+    pub(crate) async fn stopped(&self) {
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+    }
+
+    async fn tail(
+        &self,
+        facts: SegmentFacts,
+        language: Language,
+        known_until_ms: u64,
+    ) -> Result<(), DraftError> {
+        let Ok(recogniser) = &self.inner.recogniser else {
+            return Ok(());
+        };
+        let feed = recogniser.open_feed(FeedInfo {
+            language: spoken(language)?,
+            prompt: String::new(),
+            starts_ms: facts.starts_ms,
+        })?;
+        self.lock().feeds.insert(
+            feed.id(),
+            Followed {
+                facts: facts.clone(),
+                known_until_ms,
+            },
+        );
+        let mut offset = 0u64;
+        loop {
+            let (spool, of) = (self.inner.stores.spool.clone(), facts.clone());
+            let tail =
+                tokio::task::spawn_blocking(move || spool.read_from(&of, offset, READ)).await??;
+            let read = tail.bytes.len() as u64;
+            if read > 0 {
+                match feed.push(Bytes::from(tail.bytes)) {
+                    Ok(()) => offset += read,
+                    // The record keeps it; it is read again when there is room.
+                    Err(RecogniserError::FeedFull) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            if tail.ended && offset == tail.acknowledged {
+                feed.finish();
+                return Ok(());
+            }
+            if read == 0 || offset == tail.acknowledged {
+                tokio::select! {
+                    () = self.inner.stop.cancelled() => return Ok(()),
+                    () = time::sleep(LOOK) => {}
+                }
+            }
+        }
+    }
+
+    async fn listen(self, mut events: mpsc::Receiver<RecogniserEvent>) {
+        loop {
+            let event = tokio::select! {
+                () = self.inner.stop.cancelled() => return,
+                event = events.recv() => event,
+            };
+            let Some(event) = event else { return };
+            let notice = match event {
+                RecogniserEvent::Line(line) => self.store(line).await,
+                RecogniserEvent::FeedFinished { feed } => {
+                    let mut state = self.lock();
+                    if let Some(Followed { facts, .. }) = state.feeds.remove(&feed) {
+                        state.active.remove(&(facts.hearing, facts.segment));
+                        drop(state);
+                        let read = DraftNotice::SegmentRead(facts.segment);
+                        Some((Some(facts.hearing), read))
+                    } else {
+                        None
+                    }
+                }
+                RecogniserEvent::Behind { ms } => {
+                    self.lock().behind_ms = ms;
+                    Some((None, DraftNotice::State(self.state())))
+                }
+                RecogniserEvent::Failed { reason, .. } => {
+                    tracing::error!(reason, "speech was not recognised");
+                    None
+                }
+            };
+            if let Some(notice) = notice {
+                // The hub ends after the draft; until then it reads.
+                let _ended = self.inner.notices.send(notice).await;
+            }
+        }
+    }
+
+    async fn store(&self, line: Line) -> Option<(Option<HearingId>, DraftNotice)> {
+        let followed = self.lock().feeds.get(&line.feed).cloned()?;
+        if line.start_ms < followed.known_until_ms {
+            return None;
+        }
+        let facts = followed.facts;
+        let row = row_of(line, &facts, self.model().map_or("", |model| &model.sha256));
+        let hearing = facts.hearing;
+        if let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
+            tracing::error!(hearing.id = %hearing, %error, "a line of the draft was not stored");
+            return None;
+        }
+        let line = line_of(row).ok()?;
+        Some((Some(hearing), DraftNotice::Line(line)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each critical section is a single change of a map.
+        self.inner
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DraftError {
+    #[error(transparent)]
+    Recogniser(#[from] RecogniserError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("a reader of the record ended: {0}")]
+    Reader(#[from] tokio::task::JoinError),
+}
+
+async fn start_recogniser(
+    config: &DraftConfig,
+) -> Result<(Recogniser, mpsc::Receiver<RecogniserEvent>, ModelUsed), DraftOffReason> {
+    let config = config.clone();
+    let started = tokio::task::spawn_blocking(move || {
+        let path = config.model();
+        let info = models::check(&path)?;
+        let mut language_models = BTreeMap::new();
+        let fitted = [
+            (Language::Kk, &config.model_kk),
+            (Language::Ru, &config.model_ru),
+            (Language::En, &config.model_en),
+        ];
+        for (language, model) in fitted {
+            if let Some(model) = model {
+                language_models.insert(spoken(language)?, model.clone());
+            }
+        }
+        let (recogniser, events) = Recogniser::start(RecogniserConfig {
+            default_model: path.clone(),
+            language_models,
+            workers: NonZeroUsize::new(config.workers).unwrap_or(NonZeroUsize::MIN),
+        })?;
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Ok((
+            recogniser,
+            events,
+            ModelUsed {
+                name,
+                sha256: info.sha256,
+            },
+        ))
+    })
+    .await;
+    match started {
+        Ok(Ok(started)) => Ok(started),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "no draft protocol is made: {error}; `otyrys model fetch base` installs the model");
+            Err(off_reason(&error))
+        }
+        Err(error) => {
+            tracing::error!(%error, "no draft protocol is made: the recogniser did not start");
+            Err(DraftOffReason::Failed)
+        }
+    }
+}
+
+fn off_reason(error: &RecogniserError) -> DraftOffReason {
+    match error {
+        RecogniserError::Model(ModelError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            DraftOffReason::ModelMissing
+        }
+        RecogniserError::Model(_) | RecogniserError::ModelRefused { .. } => {
+            DraftOffReason::ModelDamaged
+        }
+        _ => DraftOffReason::Failed,
+    }
+}
+
+fn spoken(language: Language) -> Result<SpokenLanguage, RecogniserError> {
+    SpokenLanguage::parse(language.code())
+}
+
+fn row_of(line: Line, facts: &SegmentFacts, model: &str) -> LineRow {
+    let words: Vec<Word> = line
+        .words
+        .into_iter()
+        .map(|word| Word {
+            text: word.text,
+            start_ms: ms(word.start_ms),
+            end_ms: ms(word.end_ms),
+            confidence: word.confidence,
+        })
+        .collect();
+    LineRow {
+        id: LineId::generate(),
+        participant: facts.participant,
+        segment: facts.segment,
+        start_ms: ms(line.start_ms),
+        end_ms: ms(line.end_ms),
+        text: line.text,
+        language: line.language.code().to_owned(),
+        confidence: line.confidence,
+        weak: line.weak || line.doubt.is_some(),
+        words: serde_json::json!(words),
+        model: model.to_owned(),
+    }
+}
+
+fn line_of(row: LineRow) -> Result<DraftLine, StorageError> {
+    let corrupt = |error: serde_json::Error| StorageError::Corrupt {
+        what: format!("line {}", row.id),
+        reason: error.to_string(),
+    };
+    Ok(DraftLine {
+        id: row.id,
+        participant: row.participant,
+        start_ms: row.start_ms,
+        end_ms: row.end_ms,
+        language: serde_json::from_value(row.language.as_str().into()).map_err(corrupt)?,
+        words: serde_json::from_value(row.words).map_err(corrupt)?,
+        text: row.text,
+        confidence: row.confidence,
+        weak: row.weak,
+    })
+}
+
+/// Record times in the wire's 32 bits: 49 days.
+fn ms(ms: u64) -> u32 {
+    u32::try_from(ms).unwrap_or(u32::MAX)
+}

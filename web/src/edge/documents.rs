@@ -1,0 +1,78 @@
+//! The draft protocol of a closed hearing, for the bench.
+
+use super::{AppState, error::ApiError, invitations::seat_cookie};
+use crate::secrets::hash_of;
+use axum::{
+    extract::{Path, State},
+    http::header,
+    response::{IntoResponse, Response},
+};
+use axum_extra::extract::CookieJar;
+use otyrys_signaling::wire::ErrorCode;
+use otyrys_storage::ids::HearingId;
+
+pub(super) async fn document(
+    State(app): State<AppState>,
+    Path((hearing, name)): Path<(HearingId, String)>,
+    jar: CookieJar,
+) -> Result<Response, ApiError> {
+    let kind = match name.as_str() {
+        "protocol.html" => "text/html; charset=utf-8",
+        "protocol.json" => "application/json",
+        "protocol.docx" => {
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+        }
+        _ => return Err(ApiError(ErrorCode::NotFound)),
+    };
+    if !reads_draft(&app, hearing, &jar).await? {
+        return Err(ApiError(ErrorCode::NotSeated));
+    }
+    let path = app.stores.bundle_dir(hearing).join("documents").join(&name);
+    match tokio::fs::read(&path).await {
+        Ok(bytes) => Ok((
+            [
+                (header::CONTENT_TYPE, kind),
+                (header::CACHE_CONTROL, "private, no-store"),
+                // Whatever was said in the hearing, the document runs nothing and loads nothing.
+                (
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+                ),
+            ],
+            bytes,
+        )
+            .into_response()),
+        // It is made after closing; until then trying again helps.
+        Err(_) => Err(ApiError(ErrorCode::Unavailable)),
+    }
+}
+
+/// Whether the browser holds a seat of the hearing whose role may read the draft.
+async fn reads_draft(
+    app: &AppState,
+    hearing: HearingId,
+    jar: &CookieJar,
+) -> Result<bool, ApiError> {
+    let snapshot = app.hub.hearing(hearing).await?.snapshot().await?;
+    for participant in snapshot
+        .participants()
+        .iter()
+        .filter(|p| p.person.role.reads_draft())
+    {
+        let id = participant.person.id;
+        let Some(cookie) = jar.get(&seat_cookie(id)) else {
+            continue;
+        };
+        let presented = hash_of(cookie.value()).into();
+        if app
+            .stores
+            .database
+            .seat(id)
+            .await?
+            .is_some_and(|seat| seat.secret_hash == presented)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,368 @@
+//! The hearings that are alive in this process: one task each, which owns its state.
+
+mod connection;
+mod hearing_task;
+mod media_link;
+
+pub use connection::{Connection, ConnectionId, Outbox};
+pub use hearing_task::DraftNotice;
+
+use crate::{
+    draft::Draft,
+    links::Links,
+    recording::{RecordNotice, Recording},
+    stores::Stores,
+};
+use hearing_task::{HearingTask, Input};
+use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
+use otyrys_signaling::{
+    Hearing, HearingEvent, HearingSubject, Person, Refusal, wire::ClientMessage,
+};
+use otyrys_storage::{
+    Database, StorageError,
+    ids::{HearingId, ParticipantId},
+};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Inputs that wait for a hearing. Fifty people who all act at once stay far below it.
+const INPUTS: usize = 1024;
+
+/// Why the hub could not.
+#[derive(Debug, thiserror::Error)]
+pub enum HubError {
+    /// The hearing refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such hearing.
+    #[error("no such hearing")]
+    UnknownHearing,
+    /// The server is shutting down, or the hearing's task has ended.
+    #[error("the hearing is not running")]
+    Stopping,
+    /// The database or the disk.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What every hearing's task needs of the server.
+pub(crate) struct Services {
+    pub(crate) stores: Stores,
+    pub(crate) shard: ShardHandle,
+    pub(crate) recording: Recording,
+    pub(crate) draft: Draft,
+    pub(crate) links: Links,
+    sessions: Sessions,
+}
+
+/// Which hearing a media session belongs to.
+#[derive(Debug, Default)]
+struct Sessions {
+    next: AtomicU64,
+    owners: Mutex<HashMap<SessionId, HearingId>>,
+}
+
+impl Sessions {
+    fn open(&self, hearing: HearingId) -> SessionId {
+        let session = SessionId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.lock().insert(session, hearing);
+        session
+    }
+
+    fn owner(&self, session: SessionId) -> Option<HearingId> {
+        self.lock().get(&session).copied()
+    }
+
+    fn forget(&self, session: SessionId) {
+        self.lock().remove(&session);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<SessionId, HearingId>> {
+        // A panic elsewhere cannot leave the map half-changed: each access is one call.
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All hearings of this process.
+#[derive(Clone)]
+pub struct Hub {
+    services: Arc<Services>,
+    hearings: Arc<tokio::sync::Mutex<HashMap<HearingId, Running>>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+struct Running {
+    handle: HearingHandle,
+    room: RoomId,
+}
+
+impl Hub {
+    /// A hub without a hearing; they are loaded when somebody comes.
+    #[must_use]
+    pub(crate) fn new(
+        stores: Stores,
+        shard: ShardHandle,
+        recording: Recording,
+        draft: Draft,
+        links: Links,
+        stop: CancellationToken,
+    ) -> Self {
+        let services = Services {
+            stores,
+            shard,
+            recording,
+            draft,
+            links,
+            sessions: Sessions::default(),
+        };
+        Self {
+            services: Arc::new(services),
+            hearings: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop,
+        }
+    }
+
+    /// The hearing, loaded from its events if it is not running yet.
+    ///
+    /// # Errors
+    /// [`HubError::UnknownHearing`], [`HubError::Storage`].
+    pub async fn hearing(&self, id: HearingId) -> Result<HearingHandle, HubError> {
+        let mut hearings = self.hearings.lock().await;
+        if let Some(running) = hearings
+            .get(&id)
+            .filter(|running| !running.handle.inputs.is_closed())
+        {
+            return Ok(running.handle.clone());
+        }
+        if self.stop.is_cancelled() {
+            return Err(HubError::Stopping);
+        }
+        let hearing = load(&self.services.stores.database, id).await?;
+        let room = RoomId(u64::try_from(hearings.len()).unwrap_or(u64::MAX));
+        let (inputs, queue) = mpsc::channel(INPUTS);
+        let handle = HearingHandle { inputs };
+        let task = HearingTask::new(
+            hearing,
+            room,
+            Arc::clone(&self.services),
+            handle.inputs.downgrade(),
+        );
+        self.tasks.spawn(task.run(queue, self.stop.clone()));
+        hearings.insert(
+            id,
+            Running {
+                handle: handle.clone(),
+                room,
+            },
+        );
+        Ok(handle)
+    }
+
+    /// Loads the hearings that were open when the server stopped, so that people who come back
+    /// find them and what was left of their record is finished.
+    ///
+    /// # Errors
+    /// [`HubError::Storage`].
+    pub async fn resume(&self, ids: &[HearingId]) -> Result<(), HubError> {
+        for id in ids {
+            let hearing = self.hearing(*id).await?;
+            hearing.put(Input::Restarted).await?;
+        }
+        Ok(())
+    }
+
+    /// Passes on what the media core says, to the hearing that it concerns.
+    pub(crate) async fn media_event(&self, event: Event) {
+        let hearing = match &event {
+            Event::Connected { session }
+            | Event::Disconnected { session, .. }
+            | Event::SlotsChanged { session, .. }
+            | Event::SlotsNeeded { session, .. } => self.services.sessions.owner(*session),
+            Event::TrackStarted { track, .. }
+            | Event::TrackStopped { track }
+            | Event::TrackFlowing { track, .. } => self.services.sessions.owner(track.session),
+            Event::Levels { room, .. } => self.hearing_of(*room).await,
+            Event::RecorderBehind { dropped } => {
+                tracing::error!(packets.dropped = dropped, "the recorder does not keep up");
+                return self.everywhere(|| Input::RecorderBehind).await;
+            }
+        };
+        if let Some(hearing) = hearing {
+            self.put(hearing, Input::Media(event)).await;
+        }
+    }
+
+    /// Passes on what happened to the record.
+    pub(crate) async fn record_notice(&self, hearing: HearingId, notice: RecordNotice) {
+        self.put(hearing, Input::Record(notice)).await;
+    }
+
+    /// Passes on what happened to the draft of one hearing, or of all.
+    pub(crate) async fn draft_notice(&self, hearing: Option<HearingId>, notice: DraftNotice) {
+        match hearing {
+            Some(hearing) => self.put(hearing, Input::Draft(notice)).await,
+            None => self.everywhere(|| Input::Draft(notice.clone())).await,
+        }
+    }
+
+    /// Waits until every hearing's task has said goodbye. The stop token must be cancelled first.
+    pub(crate) async fn stopped(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn hearing_of(&self, room: RoomId) -> Option<HearingId> {
+        let hearings = self.hearings.lock().await;
+        hearings
+            .iter()
+            .find(|(_, running)| running.room == room)
+            .map(|(id, _)| *id)
+    }
+
+    async fn put(&self, hearing: HearingId, input: Input) {
+        let handle = self
+            .hearings
+            .lock()
+            .await
+            .get(&hearing)
+            .map(|r| r.handle.clone());
+        if let Some(handle) = handle {
+            // A hearing that has ended has nobody left to tell.
+            let _ended = handle.put(input).await;
+        }
+    }
+
+    async fn everywhere(&self, input: impl Fn() -> Input) {
+        let handles: Vec<_> = self
+            .hearings
+            .lock()
+            .await
+            .values()
+            .map(|r| r.handle.clone())
+            .collect();
+        for handle in handles {
+            let _ended = handle.put(input()).await;
+        }
+    }
+}
+
+/// The way to one hearing.
+#[derive(Debug, Clone)]
+pub struct HearingHandle {
+    inputs: mpsc::Sender<Input>,
+}
+
+impl HearingHandle {
+    /// A client of a seat is here.
+    ///
+    /// # Errors
+    /// [`HubError::Stopping`].
+    pub async fn connect(&self, connection: Connection) -> Result<(), HubError> {
+        self.put(Input::Connected(connection)).await
+    }
+
+    /// A client said something.
+    ///
+    /// # Errors
+    /// [`HubError::Stopping`].
+    pub async fn message(
+        &self,
+        from: ConnectionId,
+        message: ClientMessage,
+    ) -> Result<(), HubError> {
+        self.put(Input::Message(from, message)).await
+    }
+
+    /// A client is gone without a word.
+    pub async fn gone(&self, connection: ConnectionId) {
+        let _ended = self.put(Input::Gone(connection)).await;
+    }
+
+    /// A person took the seat of a rehearsal participant.
+    ///
+    /// # Errors
+    /// [`HubError::Stopping`].
+    pub async fn seat_taken(&self, participant: ParticipantId) -> Result<(), HubError> {
+        self.put(Input::SeatTaken(participant)).await
+    }
+
+    /// The hearing as it stands.
+    ///
+    /// # Errors
+    /// [`HubError::Stopping`].
+    pub async fn snapshot(&self) -> Result<Hearing, HubError> {
+        let (answer, receive) = oneshot::channel();
+        self.put(Input::Snapshot(answer)).await?;
+        receive.await.map_err(|_| HubError::Stopping)
+    }
+
+    async fn put(&self, input: Input) -> Result<(), HubError> {
+        self.inputs
+            .send(input)
+            .await
+            .map_err(|_| HubError::Stopping)
+    }
+}
+
+/// Builds a hearing from what is stored: its subject, then all its events.
+///
+/// # Errors
+/// [`HubError::UnknownHearing`], [`HubError::Storage`].
+pub async fn load(database: &Database, id: HearingId) -> Result<Hearing, HubError> {
+    let row = database.hearing(id).await.map_err(|error| match error {
+        StorageError::NotFound(_) => HubError::UnknownHearing,
+        other => HubError::Storage(other),
+    })?;
+    let mut people = Vec::new();
+    for row in database.participants(id).await? {
+        people.push(Person {
+            id: row.id,
+            name: row.name,
+            role: parse(&row.role)?,
+            place: parse(&row.place)?,
+            language: parse(&row.language)?,
+        });
+    }
+    let mut hearing = Hearing::new(HearingSubject {
+        id,
+        case_number: row.case_number,
+        case_title: row.case_title,
+        court: row.court_name,
+        courtroom: row.courtroom,
+        language: parse(&row.language)?,
+        scheduled_at: row.scheduled_at,
+        people,
+    });
+    for stored in database.events(id).await? {
+        let event = event_of(&stored.kind, stored.data)?;
+        hearing.apply(stored.at, &event);
+    }
+    Ok(hearing)
+}
+
+fn event_of(kind: &str, data: serde_json::Value) -> Result<HearingEvent, StorageError> {
+    let mut tagged = serde_json::Map::from_iter([("kind".to_owned(), kind.into())]);
+    if !data.is_null() {
+        tagged.insert("data".to_owned(), data);
+    }
+    serde_json::from_value(tagged.into()).map_err(|error| StorageError::Corrupt {
+        what: format!("an event of kind {kind}"),
+        reason: error.to_string(),
+    })
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StorageError> {
+    serde_json::from_value(text.into()).map_err(|error| StorageError::Corrupt {
+        what: format!("the stored word {text:?}"),
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,63 @@
+//! After a crash: what of the record the recogniser had not read yet.
+
+use crate::{draft::Draft, hub::HubError, stores::Stores};
+use otyrys_signaling::{Hearing, Language};
+use otyrys_storage::{
+    SegmentRecord, StorageError,
+    ids::{HearingId, SegmentId},
+};
+use std::collections::HashSet;
+
+/// Lets the recogniser read the files of a hearing's voices that it had not read to their end,
+/// and keeps only the lines that are not stored yet.
+pub(crate) async fn draft_what_is_missing(
+    stores: &Stores,
+    draft: &Draft,
+    hearing: HearingId,
+) -> Result<(), HubError> {
+    let spool = stores.spool.clone();
+    let segments: Vec<SegmentRecord> = tokio::task::spawn_blocking(move || spool.segments(hearing))
+        .await
+        .map_err(|_| HubError::Stopping)??;
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let read = segments_read(stores, hearing).await?;
+    let lines = stores.database.lines(hearing).await?;
+    let state = crate::hub::load(&stores.database, hearing).await?;
+    for segment in segments {
+        let facts = segment.facts;
+        if facts.source != "microphone" || read.contains(&facts.segment) {
+            continue;
+        }
+        let known_until_ms = lines
+            .iter()
+            .filter(|line| line.segment == facts.segment)
+            .map(|line| u64::from(line.end_ms))
+            .max()
+            .unwrap_or(0);
+        let language = language_of(&state, &facts);
+        draft.follow_from(facts, language, known_until_ms);
+    }
+    Ok(())
+}
+
+async fn segments_read(
+    stores: &Stores,
+    hearing: HearingId,
+) -> Result<HashSet<SegmentId>, StorageError> {
+    let events = stores.database.events(hearing).await?;
+    Ok(events
+        .iter()
+        .filter(|event| event.kind == "segment_drafted")
+        .filter_map(|event| event.data.get("segment")?.as_str()?.parse().ok())
+        .collect())
+}
+
+fn language_of(hearing: &Hearing, facts: &otyrys_storage::SegmentFacts) -> Language {
+    hearing
+        .participant(facts.participant)
+        .map_or(hearing.subject().language, |participant| {
+            participant.person.language
+        })
+}

@@ -1,0 +1,432 @@
+//! The server: opens everything, connects it, and closes it again in the right order.
+
+use crate::{
+    cli::{CommandError, ServeArgs, tell},
+    config::{Config, cache_dir},
+    demo,
+    draft::Draft,
+    edge::{self, AppState, DemoSeats},
+    hub::Hub,
+    jobs::Jobs,
+    links::Links,
+    recording::{Recording, SpoolSink},
+    registry::{
+        self, RegistryState,
+        delivery::{CaseRegistry, HttpRegistry},
+    },
+    secrets::hash_of,
+    stores::Stores,
+    tls,
+};
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use otyrys_media::{
+    MediaLimits, Shard, ShardConfig, ShardHandle, ShardOutputs,
+    recorder::{Recorder, RecorderConfig, RecorderEvents},
+};
+use otyrys_storage::{Database, ids::HearingId};
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{signal, task::JoinHandle};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// A running server.
+pub struct Server {
+    /// Where the pages are: TCP.
+    pub address: SocketAddr,
+    /// How people reach it.
+    pub public_url: String,
+    /// The demo's hearing and links, if it is a demo server.
+    pub demo: Option<DemoSeats>,
+    /// What it keeps.
+    pub stores: Stores,
+    stop: CancellationToken,
+    parts: Parts,
+}
+
+struct Parts {
+    hub: Hub,
+    shard: ShardHandle,
+    recorder: Recorder,
+    draft: Draft,
+    pumps: TaskTracker,
+    http: JoinHandle<io::Result<()>>,
+    handle: Handle<SocketAddr>,
+    grace: Duration,
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// Whatever keeps it from starting, in words for the operator.
+pub async fn serve(config: Config, args: ServeArgs) -> Result<ExitCode, CommandError> {
+    let server = Server::start(config, args.demo).await?;
+    announce(&server);
+    let rehearsal = args
+        .rehearse
+        .then(|| crate::demo_run::spawn_rehearsal(&server, args.speech));
+    shutdown_signal().await?;
+    tracing::info!("stopping");
+    if let Some(rehearsal) = rehearsal {
+        rehearsal.abort();
+    }
+    server.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the database to this version's schema.
+///
+/// # Errors
+/// Those of the database.
+pub async fn migrate(config: &Config) -> Result<(), CommandError> {
+    let database = Database::open(&config.server.data_dir).await?;
+    database.migrate().await?;
+    database.close().await;
+    tell(&mut io::stdout(), "The database is up to date.");
+    Ok(())
+}
+
+impl Server {
+    /// Opens the stores, mends what a crash left, starts media, recorder, recogniser and jobs, and
+    /// listens.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, in words for the operator.
+    pub async fn start(config: Config, demo: bool) -> Result<Self, CommandError> {
+        let config = Arc::new(config);
+        let stop = CancellationToken::new();
+        let listener = listen(config.server.listen)?;
+        let address = listener.local_addr()?;
+        let addresses = advertised(&config)?;
+        let public_url = public_url(&config, address, &addresses);
+        let stores = Stores::open(&config.server.data_dir).await?;
+        mend(&stores)?;
+
+        let certificate = tls::certificate_files(&config.server, &addresses)?;
+        let tls =
+            RustlsConfig::from_pem_file(&certificate.certificate, &certificate.private_key).await?;
+        let (shard, outputs) = Shard::spawn(ShardConfig {
+            bind: config.media.listen,
+            advertised: addresses,
+            limits: MediaLimits::default(),
+        })
+        .map_err(|error| {
+            format!(
+                "sound and picture cannot use UDP {}: {error}",
+                config.media.listen
+            )
+        })?;
+        let (draft, draft_notices) =
+            Draft::start(&config.draft, stores.clone(), stop.clone()).await;
+        let spool = SpoolSink::new(stores.spool.clone());
+        let (recorder, recorder_events) =
+            Recorder::spawn(RecorderConfig::default(), Arc::new(spool.clone()))?;
+        let fault_after = config.record.fault_after();
+        let recording = Recording::new(
+            recorder.handle(),
+            spool,
+            stores.clone(),
+            draft.clone(),
+            fault_after,
+        );
+        let links = Links::new(stores.database.clone(), &public_url);
+        let hub = Hub::new(
+            stores.clone(),
+            shard.clone(),
+            recording.clone(),
+            draft.clone(),
+            links.clone(),
+            stop.clone(),
+        );
+        let pumps = TaskTracker::new();
+        pump_media(&pumps, &hub, &recording, outputs);
+        pump_recorder(&pumps, &hub, &recording, &shard, recorder_events);
+        pump_draft(&pumps, &hub, draft_notices);
+
+        let delivery_token = match config.registry.token.as_str() {
+            "" => stores.own_secret("registry-delivery")?,
+            token => token.to_owned(),
+        };
+        let reader_key = stores.reader_key()?;
+        let (registry_routes, _openapi) = registry::router(RegistryState::new(
+            stores.registry.clone(),
+            hash_of(&reader_key),
+            hash_of(&delivery_token),
+        ));
+        let registry = case_registry(&config, address, &public_url, delivery_token, &certificate)?;
+
+        resume(&stores, &hub, &draft).await?;
+        let demo = match demo {
+            true => Some(DemoSeats {
+                hearing: demo::seed(&stores, &links).await?,
+                registry_link: format!("{public_url}/registry#key={reader_key}"),
+            }),
+            false => None,
+        };
+        let jobs = Jobs {
+            stores: stores.clone(),
+            recording,
+            draft: draft.clone(),
+            registry,
+            config: config.registry.clone(),
+        };
+        pumps.spawn(jobs.run(stop.clone()));
+
+        let state = AppState::new(
+            Arc::clone(&config),
+            stores.clone(),
+            hub.clone(),
+            links,
+            demo.clone(),
+        );
+        let app = edge::router(state, registry_routes)
+            .into_make_service_with_connect_info::<SocketAddr>();
+        let handle = Handle::new();
+        let http = tokio::spawn(
+            axum_server::from_tcp_rustls(listener, tls)?
+                .handle(handle.clone())
+                .serve(app),
+        );
+        tracing::info!(server.address = %address, media.address = %shard.local_addr(), "listening");
+        Ok(Self {
+            address,
+            public_url,
+            demo,
+            stores,
+            stop,
+            parts: Parts {
+                hub,
+                shard,
+                recorder,
+                draft,
+                pumps,
+                http,
+                handle,
+                grace: Duration::from_secs(config.server.shutdown_seconds),
+            },
+        })
+    }
+
+    /// Says goodbye to everybody, finishes the files of the record, and closes everything.
+    pub async fn stop(self) {
+        let Parts {
+            hub,
+            shard,
+            recorder,
+            draft,
+            pumps,
+            http,
+            handle,
+            grace,
+        } = self.parts;
+        self.stop.cancel();
+        hub.stopped().await;
+        if let Err(error) = shard.shutdown().await {
+            tracing::error!(%error, "the media core did not end well");
+        }
+        // After the media core, so that the last packets are in the files.
+        if tokio::task::spawn_blocking(move || recorder.shutdown())
+            .await
+            .is_err()
+        {
+            tracing::error!("the recorder did not end well");
+        }
+        draft.stopped().await;
+        drop((hub, draft));
+        handle.graceful_shutdown(Some(grace));
+        if !matches!(http.await, Ok(Ok(()))) {
+            tracing::error!("the web server did not end well");
+        }
+        pumps.close();
+        pumps.wait().await;
+        self.stores.database.close().await;
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "TCP port {} is taken by another program; stop it, or set server.listen",
+            address.port()
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "TCP port {} may not be used by this user; set server.listen to a port above 1023",
+            address.port()
+        ),
+        _ => format!("{address} cannot be listened on: {error}"),
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// The addresses under which people reach sound and picture.
+fn advertised(config: &Config) -> io::Result<Vec<IpAddr>> {
+    if !config.media.advertise.is_empty() {
+        return Ok(config.media.advertise.clone());
+    }
+    let bound = config.media.listen.ip();
+    if !bound.is_unspecified() {
+        return Ok(vec![bound]);
+    }
+    let mut addresses: Vec<IpAddr> = if_addrs::get_if_addrs()?
+        .iter()
+        .map(if_addrs::Interface::ip)
+        .filter(|address| bound.is_ipv6() || address.is_ipv4())
+        .filter(|address| !address.is_loopback() && !is_link_local(*address))
+        .collect();
+    // For a browser on this very machine, also when it has no network.
+    addresses.push(Ipv4Addr::LOCALHOST.into());
+    Ok(addresses)
+}
+
+/// Link-local addresses need a zone, which an ICE candidate cannot carry.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn public_url(config: &Config, address: SocketAddr, addresses: &[IpAddr]) -> String {
+    if !config.server.public_url.is_empty() {
+        return config.server.public_url.trim_end_matches('/').to_owned();
+    }
+    let host = match address.ip() {
+        ip if !ip.is_unspecified() => ip,
+        _ => addresses
+            .first()
+            .copied()
+            .unwrap_or(Ipv4Addr::LOCALHOST.into()),
+    };
+    format!("https://{}", SocketAddr::new(host, address.port()))
+}
+
+/// Ends what a crash left open in the record.
+fn mend(stores: &Stores) -> Result<(), CommandError> {
+    let recovery = stores.spool.recover()?;
+    for mended in &recovery.mended {
+        tracing::warn!(hearing.id = %mended.facts.hearing, segment.id = %mended.facts.segment, bytes.kept = mended.kept, bytes.cut = mended.cut, "a file of the record was closed after a crash");
+    }
+    for error in &recovery.damaged {
+        tracing::error!(%error, "a file of the record does not hold: somebody must look");
+    }
+    Ok(())
+}
+
+/// Brings back the hearings that were open, and reads what of their record was not yet drafted.
+async fn resume(stores: &Stores, hub: &Hub, draft: &Draft) -> Result<(), CommandError> {
+    let mut open: Vec<HearingId> = Vec::new();
+    for row in stores.database.hearings().await? {
+        let settled = row.closed_at.is_some() && stores.archive.has(row.id).await?;
+        if settled {
+            continue;
+        }
+        crate::resume::draft_what_is_missing(stores, draft, row.id).await?;
+        if row.closed_at.is_none() {
+            open.push(row.id);
+        }
+    }
+    hub.resume(&open).await?;
+    Ok(())
+}
+
+fn case_registry(
+    config: &Config,
+    address: SocketAddr,
+    public_url: &str,
+    token: String,
+    certificate: &tls::CertificateFiles,
+) -> Result<Arc<dyn CaseRegistry>, CommandError> {
+    let registry = if config.registry.url.is_empty() {
+        // A certificate that the operator gave names the public address, one of our own `localhost`.
+        let base = match &config.server.certificate {
+            Some(_) => public_url.to_owned(),
+            None => format!("https://localhost:{}", address.port()),
+        };
+        let own = fs::read(&certificate.certificate)?;
+        HttpRegistry::new(&format!("{base}{}", registry::API_ROOT), token, Some(&own))?
+    } else {
+        let trust = config.registry.trust.as_deref().map(fs::read).transpose()?;
+        HttpRegistry::new(&config.registry.url, token, trust.as_deref())?
+    };
+    Ok(Arc::new(registry))
+}
+
+fn pump_media(pumps: &TaskTracker, hub: &Hub, recording: &Recording, outputs: ShardOutputs) {
+    let ShardOutputs {
+        mut events,
+        mut recorded,
+    } = outputs;
+    let hub = hub.clone();
+    pumps.spawn(async move {
+        while let Some(event) = events.recv().await {
+            hub.media_event(event).await;
+        }
+    });
+    let recording = recording.clone();
+    pumps.spawn(async move {
+        while let Some(packet) = recorded.recv().await {
+            recording.packet(packet);
+        }
+    });
+}
+
+fn pump_recorder(
+    pumps: &TaskTracker,
+    hub: &Hub,
+    recording: &Recording,
+    shard: &ShardHandle,
+    mut events: RecorderEvents,
+) {
+    let (hub, recording, shard) = (hub.clone(), recording.clone(), shard.clone());
+    pumps.spawn(async move {
+        while let Some(event) = events.recv().await {
+            for (hearing, notice) in recording.event(event, &shard) {
+                hub.record_notice(hearing, notice).await;
+            }
+        }
+    });
+}
+
+fn pump_draft(pumps: &TaskTracker, hub: &Hub, mut notices: crate::draft::DraftNotices) {
+    let hub = hub.clone();
+    pumps.spawn(async move {
+        while let Some((hearing, notice)) = notices.recv().await {
+            hub.draft_notice(hearing, notice).await;
+        }
+    });
+}
+
+/// What an operator sees in the terminal.
+fn announce(server: &Server) {
+    let mut out = io::stdout();
+    tell(&mut out, &format!("\nOtyrys is at {}", server.public_url));
+    let Some(demo) = &server.demo else { return };
+    tell(
+        &mut out,
+        &format!(
+            "Open it in a browser (the certificate is this machine's own: accept it once).\n\
+             The page has a link for each seat of the hearing in case {}.\n\
+             The case registry: {}\n",
+            demo.hearing.case_number, demo.registry_link
+        ),
+    );
+}
+
+async fn shutdown_signal() -> io::Result<()> {
+    let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        outcome = signal::ctrl_c() => outcome,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+/// The folder of recorded speech for rehearsals.
+#[must_use]
+pub fn speech_dir() -> std::path::PathBuf {
+    cache_dir().join("speech")
+}

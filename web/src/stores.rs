@@ -1,0 +1,101 @@
+//! Everything that is kept, opened from one folder.
+
+use crate::secrets::Secret;
+use otyrys_storage::{
+    Archive, Database, NodeKey, RecordSpool, Registry, StorageError, registry::Limits,
+};
+use std::{fs, io, path::Path, path::PathBuf};
+
+/// The stores of one server.
+#[derive(Clone)]
+pub struct Stores {
+    /// Hearings, people, events, lines, jobs.
+    pub database: Database,
+    /// The record while it grows.
+    pub spool: RecordSpool,
+    /// Sealed bundles.
+    pub archive: Archive,
+    /// The embedded registry.
+    pub registry: Registry,
+    dir: PathBuf,
+}
+
+impl Stores {
+    /// Opens the stores in `dir`, making what is missing, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StorageError::InUse`] when another server has the folder; else those of the disk.
+    pub async fn open(dir: &Path) -> Result<Self, StorageError> {
+        let database = Database::open(dir).await?;
+        database.migrate().await?;
+        Ok(Self {
+            registry: Registry::open(database.clone(), &dir.join("registry"), Limits::default())?,
+            archive: Archive::in_folder(&dir.join("archive"))?,
+            spool: RecordSpool::new(dir.join("record")),
+            database,
+            dir: dir.to_owned(),
+        })
+    }
+
+    /// The key that seals bundles.
+    ///
+    /// # Errors
+    /// A key file that others can read, or that cannot be made.
+    pub fn node_key(&self) -> Result<NodeKey, StorageError> {
+        NodeKey::load_or_create(&self.dir.join("keys").join("seal.pem"))
+    }
+
+    /// Where the bundle of a hearing is made.
+    #[must_use]
+    pub fn bundle_dir(&self, hearing: otyrys_storage::ids::HearingId) -> PathBuf {
+        self.dir.join("bundles").join(hearing.to_string())
+    }
+
+    /// Where seekable copies for players are made.
+    #[must_use]
+    pub fn playback_dir(&self, hearing: otyrys_storage::ids::HearingId) -> PathBuf {
+        self.dir.join("playback").join(hearing.to_string())
+    }
+
+    /// A secret of this server that is made once and kept in a file that only it can read.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn own_secret(&self, name: &str) -> io::Result<String> {
+        let path = self.dir.join("keys").join(name);
+        match fs::read_to_string(&path) {
+            Ok(secret) => Ok(secret.trim().to_owned()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = Secret::generate();
+                fs::create_dir_all(self.dir.join("keys"))?;
+                crate::tls::write_private(&path, secret.reveal().as_bytes())?;
+                Ok(secret.reveal().to_owned())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The key with which people read the embedded registry.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn reader_key(&self) -> io::Result<String> {
+        self.own_secret("registry-reader")
+    }
+
+    /// Whether the record's disk takes bytes at this moment.
+    #[must_use]
+    pub fn disk_takes_bytes(&self) -> bool {
+        let probe = || -> io::Result<()> {
+            let dir = self.spool.dir();
+            fs::create_dir_all(dir)?;
+            let path = dir.join(".probe");
+            let mut file = fs::File::create(&path)?;
+            // A few blocks: an almost full disk takes one byte but not a second of a hearing.
+            io::Write::write_all(&mut file, &[0; 64 * 1024])?;
+            file.sync_all()?;
+            fs::remove_file(&path)
+        };
+        probe().is_ok()
+    }
+}
