@@ -87,7 +87,7 @@ fn labelled_speech(path: &Path) -> (u64, u64) {
         .collect();
     let sounds = |(_, (_, label)): &(usize, &(f64, &str))| *label != "pau" && *label != "#";
     let (first, _) = labels.iter().enumerate().find(sounds).unwrap();
-    let (last, _) = labels.iter().enumerate().filter(sounds).last().unwrap();
+    let (last, _) = labels.iter().enumerate().rfind(sounds).unwrap();
     let start = if first == 0 { 0.0 } else { labels[first - 1].0 };
     ((start * 1e3) as u64, (labels[last].0 * 1e3) as u64)
 }
