@@ -110,6 +110,11 @@ fn wav(path: &Path) -> Vec<f32> {
 
 /// A streamable WebM file with Opus, as the recorder writes it.
 pub(crate) fn webm(samples: &[f32]) -> Vec<u8> {
+    webm_with_gap(samples, samples.len(), 0)
+}
+
+/// The same, with `gap_ms` of nothing before the sample `at` (a multiple of 1,600).
+pub(crate) fn webm_with_gap(samples: &[f32], at: usize, gap_ms: u64) -> Vec<u8> {
     gst::init().unwrap();
     let pipeline = gst::parse::launch(
         "appsrc name=in format=time caps=audio/x-raw,format=F32LE,rate=16000,channels=1,layout=interleaved \
@@ -126,7 +131,8 @@ pub(crate) fn webm(samples: &[f32]) -> Vec<u8> {
     for (index, block) in samples.chunks(1_600).enumerate() {
         let bytes: Vec<u8> = block.iter().flat_map(|s| s.to_le_bytes()).collect();
         let mut buffer = gst::Buffer::from_slice(bytes);
-        let stamp = gst::ClockTime::from_mseconds(index as u64 * 100);
+        let gap_ms = if index * 1_600 < at { 0 } else { gap_ms };
+        let stamp = gst::ClockTime::from_mseconds(index as u64 * 100 + gap_ms);
         buffer.get_mut().unwrap().set_pts(stamp);
         source.push_buffer(buffer).unwrap();
     }

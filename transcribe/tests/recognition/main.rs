@@ -8,6 +8,7 @@
 
 mod common;
 
+mod a_broken_file_ends_its_own_feed_only;
 mod a_damaged_model_is_refused;
 mod an_imported_model_has_the_published_bytes;
 mod silence_is_not_written_down;
