@@ -145,7 +145,7 @@ impl Server {
         let pumps = TaskTracker::new();
         pump_media(&pumps, &hub, &recording, outputs);
         pump_recorder(&pumps, &hub, &recording, &shard, recorder_events);
-        pump_draft(&pumps, &hub, draft_notices);
+        pump_draft(&pumps, &hub, draft_notices, stop.clone());
 
         let delivery_token = match config.registry.token.as_str() {
             "" => stores.own_secret("registry-delivery")?,
@@ -392,10 +392,16 @@ fn pump_recorder(
     });
 }
 
-fn pump_draft(pumps: &TaskTracker, hub: &Hub, mut notices: crate::draft::DraftNotices) {
+fn pump_draft(
+    pumps: &TaskTracker,
+    hub: &Hub,
+    mut notices: crate::draft::DraftNotices,
+    stop: CancellationToken,
+) {
     let hub = hub.clone();
     pumps.spawn(async move {
-        while let Some((hearing, notice)) = notices.recv().await {
+        // The hub holds the sender, so the channel never closes by itself.
+        while let Some(Some((hearing, notice))) = stop.run_until_cancelled(notices.recv()).await {
             hub.draft_notice(hearing, notice).await;
         }
     });

@@ -12,23 +12,23 @@ use otyrys_signaling::{
 };
 use otyrys_storage::ids::{HearingId, ParticipantId};
 
-pub struct Court {
-    pub hearing: Hearing,
-    pub judge: ParticipantId,
-    pub clerk: ParticipantId,
-    pub defendant: ParticipantId,
-    pub witness: ParticipantId,
-    pub technician: ParticipantId,
-    pub log: Vec<(Timestamp, HearingEvent)>,
-    pub now: Timestamp,
+pub(crate) struct Court {
+    pub(crate) hearing: Hearing,
+    pub(crate) judge: ParticipantId,
+    pub(crate) clerk: ParticipantId,
+    pub(crate) defendant: ParticipantId,
+    pub(crate) witness: ParticipantId,
+    pub(crate) technician: ParticipantId,
+    pub(crate) log: Vec<(Timestamp, HearingEvent)>,
+    pub(crate) now: Timestamp,
 }
 
-pub fn act(act: Act) -> Command {
+pub(crate) fn act(act: Act) -> Command {
     Command::Act(act)
 }
 
 impl Court {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let roles = [
             Role::Judge,
             Role::Clerk,
@@ -71,7 +71,7 @@ impl Court {
     }
 
     /// Judge, clerk and defendant are inside, the session is open and on record.
-    pub fn in_session_on_record() -> Self {
+    pub(crate) fn in_session_on_record() -> Self {
         let mut court = Self::new();
         for id in [court.judge, court.clerk, court.defendant] {
             court.enters(id);
@@ -83,12 +83,12 @@ impl Court {
         court
     }
 
-    pub fn connects(&mut self, who: ParticipantId) {
+    pub(crate) fn connects(&mut self, who: ParticipantId) {
         self.does(who, Command::Connect { rehearsal: false })
             .unwrap();
     }
 
-    pub fn waits(&mut self, who: ParticipantId) {
+    pub(crate) fn waits(&mut self, who: ParticipantId) {
         self.connects(who);
         self.does(
             who,
@@ -100,7 +100,7 @@ impl Court {
         .unwrap();
     }
 
-    pub fn enters(&mut self, who: ParticipantId) {
+    pub(crate) fn enters(&mut self, who: ParticipantId) {
         self.waits(who);
         let inside = self.hearing.participant(who).unwrap().is_admitted();
         if !inside {
@@ -109,7 +109,7 @@ impl Court {
         }
     }
 
-    pub fn does(
+    pub(crate) fn does(
         &mut self,
         who: ParticipantId,
         command: Command,
@@ -117,7 +117,7 @@ impl Court {
         self.happens(Actor::Participant(who), command)
     }
 
-    pub fn happens(
+    pub(crate) fn happens(
         &mut self,
         actor: Actor,
         command: Command,

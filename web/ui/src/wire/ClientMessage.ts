@@ -3,4 +3,39 @@ import type { Act } from "./Act";
 import type { Language } from "./Language";
 import type { Offer } from "./Offer";
 
-export type ClientMessage = { "type": "hello", protocol: number, language: Language, } | { "type": "ready", microphone: boolean, camera: boolean, } | { "type": "offer" } & Offer | { "type": "sending", microphone: boolean, camera: boolean, } | { "type": "act", id: number, act: Act, } | { "type": "leave" };
+/**
+ * What a client sends.
+ */
+export type ClientMessage = { "type": "hello", 
+/**
+ * Must be [`PROTOCOL_VERSION`].
+ */
+protocol: number, 
+/**
+ * What the person's page is shown in.
+ */
+language: Language, } | { "type": "ready", 
+/**
+ * A microphone delivers sound.
+ */
+microphone: boolean, 
+/**
+ * A camera delivers a picture.
+ */
+camera: boolean, } | { "type": "offer" } & Offer | { "type": "sending", 
+/**
+ * Sound is being sent.
+ */
+microphone: boolean, 
+/**
+ * A picture is being sent.
+ */
+camera: boolean, } | { "type": "act", 
+/**
+ * Chosen by the client, echoed in the result.
+ */
+id: number, 
+/**
+ * What to do.
+ */
+act: Act, } | { "type": "leave" };

@@ -2,4 +2,43 @@
 import type { Language } from "./Language";
 import type { Word } from "./Word";
 
-export type DraftLine = { id: string, participant: string, start_ms: number, end_ms: number, text: string, language: Language, confidence: number, weak: boolean, words: Array<Word>, };
+/**
+ * A line of the draft protocol: the machine's text, under the authenticated speaker.
+ */
+export type DraftLine = { 
+/**
+ * Which.
+ */
+id: string, 
+/**
+ * Who spoke: the owner of the track.
+ */
+participant: string, 
+/**
+ * Milliseconds into the record.
+ */
+start_ms: number, 
+/**
+ * Milliseconds into the record.
+ */
+end_ms: number, 
+/**
+ * What the machine heard.
+ */
+text: string, 
+/**
+ * Language it was recognised in.
+ */
+language: Language, 
+/**
+ * Mean probability of the tokens, 0 to 1.
+ */
+confidence: number, 
+/**
+ * The model has no fitted weights for this language: not to be relied on without listening.
+ */
+weak: boolean, 
+/**
+ * The words with their times.
+ */
+words: Array<Word>, };

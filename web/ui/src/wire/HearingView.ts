@@ -5,4 +5,59 @@ import type { ParticipantView } from "./ParticipantView";
 import type { RecordFault } from "./RecordFault";
 import type { Stage } from "./Stage";
 
-export type HearingView = { id: string, case_number: string, case_title: string, court: string, courtroom: string, language: Language, scheduled_at: string, state: HearingState, on_record: boolean, record_ms: number, record_fault: RecordFault | null, stage: Stage | null, participants: Array<ParticipantView>, };
+/**
+ * The hearing as one person may see it. Someone who waits sees no other person in it.
+ */
+export type HearingView = { 
+/**
+ * Which.
+ */
+id: string, 
+/**
+ * Number of the case in the registry.
+ */
+case_number: string, 
+/**
+ * What the case is called.
+ */
+case_title: string, 
+/**
+ * Name of the court, in the hearing's language.
+ */
+court: string, 
+/**
+ * Name of the courtroom.
+ */
+courtroom: string, 
+/**
+ * Language of the proceedings.
+ */
+language: Language, 
+/**
+ * RFC 3339, with the court's offset.
+ */
+scheduled_at: string, 
+/**
+ * Where the hearing stands.
+ */
+state: HearingState, 
+/**
+ * Sound and picture of everybody admitted are being written.
+ */
+on_record: boolean, 
+/**
+ * Milliseconds of the record's clock at the time of sending; `0` before the record began.
+ */
+record_ms: number, 
+/**
+ * Why the record cannot go on, while it cannot.
+ */
+record_fault: RecordFault | null, 
+/**
+ * The stage marked last.
+ */
+stage: Stage | null, 
+/**
+ * The people whom this person may see, bench first.
+ */
+participants: Array<ParticipantView>, };

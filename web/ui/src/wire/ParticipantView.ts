@@ -3,4 +3,47 @@ import type { Place } from "./Place";
 import type { Presence } from "./Presence";
 import type { Role } from "./Role";
 
-export type ParticipantView = { id: string, name: string, role: Role, place: Place, presence: Presence, microphone: boolean, camera: boolean, muted: boolean, recorded: boolean, rehearsal: boolean, };
+/**
+ * One person in the hearing.
+ */
+export type ParticipantView = { 
+/**
+ * Who.
+ */
+id: string, 
+/**
+ * Name as in the case.
+ */
+name: string, 
+/**
+ * Role.
+ */
+role: Role, 
+/**
+ * Where they join from.
+ */
+place: Place, 
+/**
+ * Where they are.
+ */
+presence: Presence, 
+/**
+ * They send sound (their own switch).
+ */
+microphone: boolean, 
+/**
+ * They send a picture (their own switch).
+ */
+camera: boolean, 
+/**
+ * Silenced by the bench.
+ */
+muted: boolean, 
+/**
+ * Their tracks are being written now. Sent to the bench only, else `false`.
+ */
+recorded: boolean, 
+/**
+ * A rehearsal participant sits in this seat; a person who opens the link takes it over.
+ */
+rehearsal: boolean, };

@@ -6,4 +6,75 @@ import type { ErrorCode } from "./ErrorCode";
 import type { HearingView } from "./HearingView";
 import type { Slot } from "./Slot";
 
-export type ServerMessage = { "type": "welcome", protocol: number, you: string, hearing: HearingView, } | { "type": "hearing", hearing: HearingView, } | { "type": "answer", id: number, sdp: string, } | { "type": "slots", slots: Array<Slot>, } | { "type": "slots_needed", audio: number, video: number, } | { "type": "speaking", participants: Array<string>, } | { "type": "line", line: DraftLine, } | { "type": "draft", draft: DraftState, } | { "type": "result", id: number, error: ErrorCode | null, link: string | null, } | { "type": "error", error: ErrorCode, } | { "type": "bye", reason: ByeReason, };
+/**
+ * What the server sends.
+ */
+export type ServerMessage = { "type": "welcome", 
+/**
+ * [`PROTOCOL_VERSION`].
+ */
+protocol: number, 
+/**
+ * Who the server takes the client for.
+ */
+you: string, 
+/**
+ * The hearing as this person may see it.
+ */
+hearing: HearingView, } | { "type": "hearing", 
+/**
+ * The hearing as this person may see it.
+ */
+hearing: HearingView, } | { "type": "answer", 
+/**
+ * The offer's.
+ */
+id: number, 
+/**
+ * SDP (RFC 8866).
+ */
+sdp: string, } | { "type": "slots", 
+/**
+ * One for each `recvonly` section of the last answered offer.
+ */
+slots: Array<Slot>, } | { "type": "slots_needed", 
+/**
+ * `recvonly` sound sections.
+ */
+audio: number, 
+/**
+ * `recvonly` picture sections.
+ */
+video: number, } | { "type": "speaking", 
+/**
+ * Only those whom this person receives.
+ */
+participants: Array<string>, } | { "type": "line", 
+/**
+ * The line.
+ */
+line: DraftLine, } | { "type": "draft", 
+/**
+ * The state.
+ */
+draft: DraftState, } | { "type": "result", 
+/**
+ * The act's.
+ */
+id: number, 
+/**
+ * Absent when it was done.
+ */
+error: ErrorCode | null, 
+/**
+ * For [`Act::RenewLink`]: the new link.
+ */
+link: string | null, } | { "type": "error", 
+/**
+ * What.
+ */
+error: ErrorCode, } | { "type": "bye", 
+/**
+ * Why.
+ */
+reason: ByeReason, };
