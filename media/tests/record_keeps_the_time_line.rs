@@ -90,7 +90,8 @@ fn ten_per_cent_lost_packets_leave_the_rest_in_place() {
     let lossy = even
         .iter()
         .zip(&kept)
-        .filter_map(|(packet, kept)| kept.then(|| packet.clone()))
+        .filter(|(_, kept)| **kept)
+        .map(|(packet, _)| packet.clone())
         .collect();
     let whole = times(even);
     let recorded = record(lossy);
@@ -174,7 +175,8 @@ fn a_picture_that_lost_a_packet_goes_on_from_the_next_key_frame() {
     let lossy = packets
         .iter()
         .enumerate()
-        .filter_map(|(n, packet)| (n != hit).then(|| packet.clone()))
+        .filter(|(n, _)| *n != hit)
+        .map(|(_, packet)| packet.clone())
         .collect();
     let recorded = record(lossy);
     let folder = tempfile::tempdir().unwrap();

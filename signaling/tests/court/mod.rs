@@ -4,6 +4,7 @@
     clippy::allow_attributes,
     reason = "each test file uses a part of it"
 )]
+#![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
 
 use jiff::{Timestamp, ToSpan};
 use otyrys_signaling::{

@@ -61,7 +61,6 @@ impl AppState {
 }
 
 /// Pages and API; `registry` is the embedded registry's.
-#[must_use]
 pub fn router(state: AppState, registry: Router) -> Router {
     let api = Router::new()
         .route("/about", get(about))

@@ -4,6 +4,7 @@ import type { Seat } from "../api/invitations";
 import { conducts } from "../call/hearingState";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
+import { documentAddress, useProtocolReady } from "../components/useProtocolReady";
 
 const FORMATS = ["html", "docx", "json"] as const;
 
@@ -12,6 +13,8 @@ export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => v
   const { t } = useTranslation();
   const { hearing } = seat;
   const left = onReturn !== undefined;
+  const offersProtocol = !left && conducts(seat.role);
+  const ready = useProtocolReady(hearing.id, offersProtocol);
   return (
     <PageFrame narrow testId={left ? "left" : "hearing-over"} homeLink={false}>
       <section className="card notice-card">
@@ -29,16 +32,16 @@ export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => v
           <p>{t("over.thanks")}</p>
         )}
       </section>
-      {!left && conducts(seat.role) && (
+      {offersProtocol && (
         <section className="card" data-testid="protocol-links">
           <h2>{t("over.protocolTitle")}</h2>
-          <p>{t("over.protocolLead")}</p>
+          <p role="status">{ready ? t("over.protocolLead") : t("over.protocolPreparing")}</p>
           <div className="button-row">
-            {FORMATS.map((format) => (
+            {ready && FORMATS.map((format) => (
               <a
                 key={format}
                 className={format === "html" ? "button primary" : "button"}
-                href={`/api/v1/hearings/${encodeURIComponent(hearing.id)}/protocol.${format}`}
+                href={documentAddress(hearing.id, format)}
                 data-testid={`protocol-${format}`}
                 {...(format === "html" ? { target: "_blank", rel: "noopener" } : { download: true })}
               >
