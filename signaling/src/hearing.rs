@@ -157,6 +157,11 @@ pub enum Command {
     Leave,
     /// An act on the hearing.
     Act(Act),
+    /// A person took the seat of a rehearsal participant (server only).
+    SeatTaken {
+        /// Whose seat.
+        participant: ParticipantId,
+    },
     /// The record cannot be written (server only).
     RecordFailed(RecordFault),
     /// The record can be written again (server only).
@@ -254,6 +259,9 @@ pub enum HearingEvent {
         at_ms: u64,
     },
     LinkRenewed {
+        participant: ParticipantId,
+    },
+    SeatTaken {
         participant: ParticipantId,
     },
     ServerRestarted,
@@ -509,6 +517,9 @@ impl Hearing {
             Command::SegmentDrafted { segment } => {
                 vec![HearingEvent::SegmentDrafted { segment: *segment }]
             }
+            Command::SeatTaken { participant } => vec![HearingEvent::SeatTaken {
+                participant: *participant,
+            }],
             Command::ServerRestarted => vec![HearingEvent::ServerRestarted],
             _ => return Err(Refusal::NotAllowed),
         })
@@ -576,7 +587,8 @@ impl Hearing {
                 }
                 return self.decide_act(now, act);
             }
-            Command::RecordFailed(_)
+            Command::SeatTaken { .. }
+            | Command::RecordFailed(_)
             | Command::RecordMended
             | Command::SegmentOpened { .. }
             | Command::SegmentClosed { .. }
@@ -747,6 +759,12 @@ impl Hearing {
             HearingEvent::LinkRenewed { participant } => {
                 self.update(*participant, |p| p.connected = false);
             }
+            // Whom the bench let in was the rehearsal participant, not this person.
+            HearingEvent::SeatTaken { participant } => self.update(*participant, |p| {
+                p.standing = Standing::SelfTest;
+                p.connected = false;
+                p.rehearsal = false;
+            }),
             HearingEvent::ServerRestarted => {
                 for participant in &mut self.participants {
                     participant.connected = false;

@@ -197,3 +197,16 @@ fn whoever_waits_sees_nobody_else() {
         "others do not"
     );
 }
+
+#[test]
+fn a_person_who_takes_a_rehearsal_seat_is_admitted_anew() {
+    let mut court = Court::in_session_on_record();
+    let (seat, other) = (court.defendant, court.judge);
+    court
+        .happens(Actor::Server, Command::SeatTaken { participant: seat })
+        .unwrap();
+    court.waits(seat);
+    let presence = |court: &Court, id| court.hearing.participant(id).unwrap().presence();
+    assert_eq!(presence(&court, seat), Presence::Waiting);
+    assert_eq!(presence(&court, other), Presence::Admitted);
+}

@@ -209,7 +209,7 @@ pub struct LogConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self {
-            filter: "info,rtc=error,webrtc=error".into(),
+            filter: "info,str0m=error,rtc=error,webrtc=error".into(),
             json: false,
         }
     }

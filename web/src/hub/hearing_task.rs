@@ -156,7 +156,8 @@ impl HearingTask {
             Input::Gone(connection) => self.gone(connection).await,
             Input::SeatTaken(participant) => {
                 self.dismiss(participant, ByeReason::SeatTaken);
-                Ok(())
+                let taken = Command::SeatTaken { participant };
+                self.act(Actor::Server, None, &taken).await
             }
             Input::Media(event) => self.media(event).await,
             Input::Record(notice) => self.record(notice).await,
