@@ -8,6 +8,8 @@
 # Every line of otyrys.toml can be set in this way.
 
 SHELL := /bin/bash
+# OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
+export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: help run test demo ready
 

@@ -19,6 +19,7 @@ export async function russian(...numbers) {
     numbers.map(async (number) => {
       const name = `ru_${String(number).padStart(4, "0")}`;
       const line = texts.split("\n").find((known) => known.includes(` ${name} `));
+      if (line === undefined) throw new Error(`festvox-ru has no sentence ${name}`);
       // The plus before a stressed vowel is for synthesis.
       const text = line.slice(line.indexOf('"') + 1, line.lastIndexOf('"')).replaceAll("+", "");
       return { name, text, samples: await samplesOf(join(FESTVOX, "wav", `${name}.wav`)) };

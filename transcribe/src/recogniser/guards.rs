@@ -65,6 +65,24 @@ const INVENTED_BEGINNINGS: [&str; 7] = [
     "subtitles by",
 ];
 
+/// Sounds that subtitles describe in capitals ("ТРЕВОЖНАЯ МУЗЫКА"), by the beginning of the word.
+const DESCRIBED_SOUNDS: [&str; 14] = [
+    "МУЗЫК",
+    "АПЛОДИСМЕНТ",
+    "СМЕХ",
+    "ШУМ",
+    "ЗВОНО",
+    "СТУК",
+    "СИГНАЛ",
+    "ПЕСН",
+    "КРИК",
+    "ПЛАЧ",
+    "ТИШИН",
+    "MUSIC",
+    "APPLAUSE",
+    "LAUGHTER",
+];
+
 /// Takes from the end of the words what is a known invention of several words, or a sound
 /// described in brackets. Speech before it stays.
 pub(super) fn strip_inventions(words: &mut Vec<Word>) {
@@ -105,6 +123,7 @@ pub(super) fn judge(
         || mean_logprob < INVENTED_BELOW
         || INVENTED_LINES.contains(&line.as_str())
         || INVENTED_BEGINNINGS.iter().any(|b| line.starts_with(b))
+        || describes_a_sound(&text)
     {
         Verdict::Invented
     } else if prompt.is_some_and(|prompt| echoes(&spoken, prompt)) {
@@ -120,6 +139,14 @@ pub(super) fn judge(
     } else {
         Verdict::Keep
     }
+}
+
+/// Whether the text is all in capitals and names a sound. Whisper writes speech in sentence case.
+fn describes_a_sound(text: &str) -> bool {
+    !text.chars().any(char::is_lowercase)
+        && text
+            .split_whitespace()
+            .any(|word| DESCRIBED_SOUNDS.iter().any(|sound| word.starts_with(sound)))
 }
 
 /// Whether the line is a stretch of the prompt of at least four words. A party who gives their
@@ -187,6 +214,12 @@ mod tests {
             Verdict::Invented
         );
         assert_eq!(judged("обычные слова", -5.8), Verdict::Invented);
+        assert_eq!(
+            judged("СПОКОЙНАЯ МУЗЫКА СПОКОЙНАЯ МУЗЫКА", -0.2),
+            Verdict::Invented
+        );
+        assert_eq!(judged("УК РК.", -0.2), Verdict::Keep);
+        assert_eq!(judged("Музыка играла громко.", -0.2), Verdict::Keep);
     }
 
     #[test]

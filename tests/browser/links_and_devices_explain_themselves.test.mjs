@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Court } from "./support/court.mjs";
+import { Person } from "./support/person.mjs";
+import { until } from "./support/wait.mjs";
+
+const LANGUAGES = ["kk", "ru", "en"];
+/** Letters that only the language has; English has none but Latin ones. */
+const LETTERS = { kk: /[әғқңөұүһі]/i, ru: /[а-яё]/i, en: /^[^а-яёәғқңөұүһі]*$/i };
+
+let court;
+let clerk;
+let stranger;
+
+before(async () => {
+  court = await Court.open();
+  [clerk, stranger] = await Promise.all([Person.arrive(), Person.arrive()]);
+});
+
+after(async () => {
+  await Promise.all([clerk?.leave(), stranger?.leave()]);
+  await court?.close();
+});
+
+/** Sees the message in each language, in words of that language, and different in each. */
+async function explainsItself(person, testId) {
+  await person.sees(testId);
+  const texts = [];
+  for (const language of LANGUAGES) {
+    await person.press(`language-${language}`);
+    const message = person.by(testId).first();
+    const alert = (await message.getByRole("alert").count()) > 0 ? message.getByRole("alert").first() : message;
+    await until(`${testId} in ${language}`, async () => {
+      const text = await alert.innerText();
+      return text.trim().length > 20 && LETTERS[language].test(text.replaceAll("\n", " ")) && !texts.includes(text);
+    });
+    texts.push(await alert.innerText());
+    assert.equal(await person.page.locator("html").getAttribute("lang"), language);
+  }
+  return texts;
+}
+
+test("a wrong link says so", async () => {
+  await stranger.page.goto(`${court.url}/j/wrong-wrong-wrong`);
+  await explainsItself(stranger, "error-link_unknown");
+});
+
+test("a link that another browser has opened says so", async () => {
+  await clerk.takeSeat(court.seats.clerk);
+  await clerk.sees("hearing-room");
+  await stranger.page.goto(court.seats.clerk.link);
+  await explainsItself(stranger, "error-link_in_use");
+});
+
+test("a renewed link works, and the old one says that it was replaced", async () => {
+  const { participant_id: id, link } = court.seats.witness;
+  await clerk.press(`renew-${id}`);
+  await clerk.press("renew-confirm");
+  await clerk.sees("new-link");
+  const fresh = await clerk.by("new-link").inputValue();
+  assert.notEqual(fresh, link);
+  await clerk.page.keyboard.press("Escape");
+  await stranger.page.goto(link);
+  await explainsItself(stranger, "error-link_replaced");
+  await stranger.page.goto(fresh);
+  await stranger.sees("self-test");
+});
+
+test("somebody who is in the hearing is told when their link is renewed", async () => {
+  const { participant_id: id } = court.seats.witness;
+  await stranger.press("ready");
+  await stranger.sees("waiting");
+  await clerk.press(`renew-${id}`);
+  await clerk.press("renew-confirm");
+  await clerk.sees("new-link");
+  await clerk.page.keyboard.press("Escape");
+  await explainsItself(stranger, "error-link_replaced");
+});
+
+for (const [name, testIds, refuse] of [
+  [
+    "a refused camera and microphone say what to do",
+    ["camera-refused", "microphone-refused"],
+    () => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("refused", "NotAllowedError"));
+    },
+  ],
+  ["a missing camera and microphone say what to do", ["camera-missing", "microphone-missing"], undefined],
+]) {
+  test(name, async () => {
+    // A browser without fake devices on a machine without real ones misses them by itself.
+    const person = await Person.arrive({ devices: refuse !== undefined });
+    try {
+      if (refuse !== undefined) await person.context.addInitScript(refuse);
+      await person.page.goto(court.seats.defendant.link);
+      for (const testId of testIds) await explainsItself(person, testId);
+      await person.press("ready");
+      await person.sees("waiting");
+    } finally {
+      await person.leave();
+      // The seat is bound to the browser that is gone; the next one needs a link of its own.
+      await clerk.press(`renew-${court.seats.defendant.participant_id}`);
+      await clerk.press("renew-confirm");
+      await clerk.sees("new-link");
+      court.seats.defendant.link = await clerk.by("new-link").inputValue();
+      await clerk.page.keyboard.press("Escape");
+    }
+  });
+}
+
+test("a closed hearing says that it is over", async () => {
+  await clerk.closesHearing();
+  await stranger.page.goto(court.seats.judge.link);
+  await explainsItself(stranger, "error-hearing_closed");
+});

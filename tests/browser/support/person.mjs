@@ -1,0 +1,167 @@
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+import { until } from "./wait.mjs";
+
+/** Where screenshots go. */
+export const OUTPUT = fileURLToPath(new URL("../output", import.meta.url));
+
+const CHROMIUM = process.env.OTYRYS_CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--ignore-certificate-errors",
+  "--allow-loopback-in-peer-connection",
+  "--autoplay-policy=no-user-gesture-required",
+];
+/** What a page may take on a machine that also recognises speech. */
+const SLOW_MS = 60_000;
+
+/** Keeps the page's connections where a test can ask for their statistics. */
+function keepConnections() {
+  const Native = window.RTCPeerConnection;
+  window.keptConnections = [];
+  window.RTCPeerConnection = class extends Native {
+    constructor(...args) {
+      super(...args);
+      window.keptConnections.push(this);
+    }
+  };
+}
+
+/** A person with a browser of their own, who speaks what is in a WAV file. */
+export class Person {
+  /** `wav`: spoken once, from the moment that the page opens the microphone; silent without. */
+  static async arrive({ wav, devices = true, language = "ru-RU", viewport = { width: 1280, height: 800 } } = {}) {
+    const person = new Person();
+    person.browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      headless: true,
+      args: [
+        ...FLAGS,
+        ...(devices ? ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"] : []),
+        ...(wav === undefined ? [] : [`--use-file-for-fake-audio-capture=${wav}%noloop`]),
+      ],
+    });
+    person.context = await person.browser.newContext({ ignoreHTTPSErrors: true, locale: language, viewport });
+    await person.context.addInitScript(keepConnections);
+    person.page = await person.context.newPage();
+    person.page.setDefaultTimeout(SLOW_MS);
+    person.faults = [];
+    person.page.on("pageerror", (error) => person.faults.push(String(error)));
+    return person;
+  }
+
+  async leave() {
+    await this.browser.close();
+  }
+
+  by(testId) {
+    return this.page.getByTestId(testId);
+  }
+
+  /** Waits until it is on the page. */
+  async sees(testId, ms = SLOW_MS) {
+    await this.by(testId).first().waitFor({ state: "visible", timeout: ms });
+  }
+
+  async press(testId) {
+    await this.by(testId).click();
+  }
+
+  /** Opens an invitation and passes the self-test, up to the waiting room. */
+  async takeSeat(seat) {
+    this.id = seat.participant_id;
+    await this.page.goto(seat.link);
+    await this.press("ready");
+  }
+
+  /** Frames decoded so far of the picture of each of these people. */
+  async framesOf(ids) {
+    return this.page.evaluate(
+      (people) =>
+        people.map((id) => {
+          const video = document.querySelector(`[data-testid="tile-${id}"] video`);
+          return video?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
+        }),
+      ids,
+    );
+  }
+
+  /** Energy of each sound that arrives (W3C WebRTC statistics, `totalAudioEnergy`), the most first. */
+  async soundEnergies() {
+    return this.page.evaluate(async () => {
+      const energies = [];
+      for (const connection of window.keptConnections) {
+        if (connection.connectionState === "closed") continue;
+        for (const report of (await connection.getStats()).values()) {
+          if (report.type === "inbound-rtp" && report.kind === "audio") energies.push(report.totalAudioEnergy ?? 0);
+        }
+      }
+      return energies.sort((a, b) => b - a);
+    });
+  }
+
+  /** The attribute of an element, once it is there. */
+  async attribute(testId, name) {
+    return this.by(testId).first().getAttribute(name);
+  }
+
+  async isOnRecord() {
+    return (await this.attribute("rec-indicator", "data-on")) === "true";
+  }
+
+  /** Admits somebody who waits, and sees them in the room. */
+  async admits(seat) {
+    await this.press(`admit-${seat.participant_id}`);
+    await until(
+      `${seat.role} is admitted`,
+      async () => (await this.attribute(`person-${seat.participant_id}`, "data-presence")) === "admitted",
+      SLOW_MS,
+    );
+  }
+
+  /** Opens the session and goes on record. */
+  async goesOnRecord() {
+    await this.press("start-session");
+    await this.press("record-on");
+    await until("the session is on record", () => this.isOnRecord(), SLOW_MS);
+  }
+
+  async closesHearing() {
+    await this.press("close-hearing");
+    await this.press("close-confirm");
+    await this.sees("hearing-over");
+  }
+
+  /** The draft as the page shows it. */
+  async lines() {
+    return this.page.locator("[data-testid^='line-']").evaluateAll((lines) =>
+      lines.map((line) => ({
+        id: line.dataset.testid.slice("line-".length),
+        participant: line.dataset.participant,
+        startMs: Number(line.dataset.startMs),
+        text: line.querySelector(".line-text")?.textContent ?? "",
+      })),
+    );
+  }
+}
+
+/** After a failure: what people had on their screens, and what programs said. */
+export async function look(people, outputs) {
+  await mkdir(OUTPUT, { recursive: true });
+  for (const [name, person] of Object.entries(people)) {
+    if (person === undefined) continue;
+    const path = `${OUTPUT}/failed-${name}.png`;
+    await person.page.screenshot({ path }).catch(() => undefined);
+    process.stdout.write(`# ${name} sees ${path}; faults: ${person.faults.join("; ")}\n`);
+  }
+  for (const output of outputs) {
+    process.stdout.write(String(output ?? "").replaceAll(/^/gm, "# ") + "\n");
+  }
+}
