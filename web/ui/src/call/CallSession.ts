@@ -90,10 +90,9 @@ export class CallSession {
     this.muted = own?.microphone === false;
     this.cameraOff = own?.camera === false;
     if (publishes(this.options.role)) {
-      await this.devices.open("microphone");
-      if (!this.cameraOff) await this.devices.open("camera");
+      await (this.cameraOff ? this.devices.open("microphone") : this.devices.openAll());
     }
-    if (!this.disposed) this.becomeReady();
+    if (!this.disposed && this.store.getSnapshot().end === null) this.becomeReady();
   }
 
   /** Whether the person has passed the self-test on this page. */

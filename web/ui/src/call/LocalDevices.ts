@@ -76,6 +76,8 @@ export class LocalDevices {
   };
   private readonly listeners = new Set<() => void>();
   private readonly wanted: Record<DeviceKind, string | null> = { microphone: null, camera: null };
+  /** Counts the opens and stops of each device: an open that is not the latest must not take effect. */
+  private readonly latest: Record<DeviceKind, number> = { microphone: 0, camera: 0 };
   private disposed = false;
 
   constructor() {
@@ -91,13 +93,20 @@ export class LocalDevices {
 
   /** Opens both devices. Each may fail by itself; the other is still used. */
   async openAll(): Promise<void> {
+    const before = this.latest.camera;
     // One after the other: Firefox shows one permission question at a time.
     await this.open("microphone");
-    await this.open("camera");
+    // Whoever opened or stopped the camera while the microphone's question stood has decided on it.
+    if (this.latest.camera === before) await this.open("camera");
   }
 
-  /** Opens a device (another one if `deviceId` is given), replacing the track it had. */
+  /**
+   * Opens a device (another one if `deviceId` is given), replacing the track it had. A later `open`
+   * or `stop` of the same device makes this one obsolete: what the browser still grants is let go.
+   */
   async open(kind: DeviceKind, deviceId?: string): Promise<void> {
+    if (this.disposed) return;
+    const request = ++this.latest[kind];
     if (deviceId !== undefined) this.wanted[kind] = deviceId;
     if (!window.isSecureContext || navigator.mediaDevices === undefined) {
       this.setDevice(kind, { track: null, problem: "insecure", asking: false });
@@ -107,23 +116,25 @@ export class LocalDevices {
     this.setDevice(kind, { track: previous, problem: null, asking: true });
     try {
       const stream = await navigator.mediaDevices.getUserMedia(this.constraints(kind));
-      const track = stream.getTracks()[0] ?? null;
-      if (this.disposed) {
-        track?.stop();
+      if (request !== this.latest[kind]) {
+        for (const late of stream.getTracks()) late.stop();
         return;
       }
+      const track = stream.getTracks()[0] ?? null;
       previous?.stop();
       if (track !== null) track.onended = () => this.ended(kind, track);
       this.setDevice(kind, { track, problem: track === null ? "missing" : null, asking: false });
     } catch (error) {
+      if (request !== this.latest[kind]) return;
       previous?.stop();
       this.setDevice(kind, { track: null, problem: deviceProblem(error), asking: false });
     }
     await this.refreshLists();
   }
 
-  /** Switches a device off; its lamp goes out. */
+  /** Switches a device off; its lamp goes out, and a pending `open` no longer switches it on. */
   stop(kind: DeviceKind): void {
+    this.latest[kind] += 1;
     this.snapshot[kind].track?.stop();
     this.setDevice(kind, NOTHING);
   }
