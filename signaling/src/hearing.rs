@@ -341,6 +341,18 @@ impl Participant {
         }
     }
 
+    /// What follows from their switches: nothing if they are as they were.
+    fn sending(&self, microphone: bool, camera: bool) -> Vec<HearingEvent> {
+        if (self.microphone, self.camera) == (microphone, camera) {
+            return Vec::new();
+        }
+        vec![HearingEvent::Sending {
+            participant: self.person.id,
+            microphone,
+            camera,
+        }]
+    }
+
     /// Whether the bench has let this person in and has not sent them back, line or no line.
     #[must_use]
     pub fn is_admitted(&self) -> bool {
@@ -466,9 +478,9 @@ impl Hearing {
         if self.state == HearingState::Closed {
             // What is still being written or read when the hearing closes is finished after it.
             return match command {
-                Command::SegmentClosed { .. } | Command::SegmentDrafted { .. } => {
-                    self.decide_for_server(command)
-                }
+                Command::SegmentOpened { .. }
+                | Command::SegmentClosed { .. }
+                | Command::SegmentDrafted { .. } => self.decide_for_server(command),
                 Command::Disconnect | Command::Leave | Command::ServerRestarted => Ok(Vec::new()),
                 _ => Err(Refusal::WrongState),
             };
@@ -562,24 +574,11 @@ impl Hearing {
                     events
                 }
                 // Somebody who comes back into the hearing only tells what they send.
-                Standing::Waiting | Standing::Admitted => vec![HearingEvent::Sending {
-                    participant: id,
-                    microphone: *microphone,
-                    camera: *camera,
-                }],
+                Standing::Waiting | Standing::Admitted => participant.sending(*microphone, *camera),
                 Standing::Invited | Standing::Left => return Err(Refusal::WrongState),
             },
-            Command::Sending { microphone, camera } => {
-                if (participant.microphone, participant.camera) == (*microphone, *camera) {
-                    Vec::new()
-                } else {
-                    vec![HearingEvent::Sending {
-                        participant: id,
-                        microphone: *microphone,
-                        camera: *camera,
-                    }]
-                }
-            }
+            Command::Sending { microphone, camera } => participant.sending(*microphone, *camera),
+            Command::Leave if participant.standing == Standing::Left => Vec::new(),
             Command::Leave => vec![HearingEvent::Left { participant: id }],
             Command::Act(act) => {
                 if !participant.person.role.conducts() || !participant.is_admitted() {

@@ -179,6 +179,20 @@ impl Database {
         rows.iter().map(job_of).collect()
     }
 
+    /// Makes every leased job waiting again. For the start of the only process that runs jobs: what
+    /// a crash interrupted need not wait for its lease to end.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn release_leases(&self) -> Result<(), StorageError> {
+        sqlx::query(
+            "UPDATE jobs SET state = 'waiting', leased_until_us = NULL WHERE state = 'leased'",
+        )
+        .execute(&self.writer)
+        .await?;
+        Ok(())
+    }
+
     async fn settle(
         &self,
         job: &Job,

@@ -1,7 +1,8 @@
 //! The command line.
 
 use crate::{
-    config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve, verify_command,
+    config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve, stores::seal_key,
+    verify_command,
 };
 use clap::{Args, Parser, Subcommand};
 use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
@@ -31,6 +32,8 @@ enum Command {
     /// Checks a bundle (record, events, protocol) offline and names the first byte that does not
     /// hold.
     Verify(verify_command::VerifyArgs),
+    /// Prints the public key of this server's seal, for those who verify its bundles.
+    Key,
     /// Brings the database to this version's schema and exits.
     Migrate,
 }
@@ -84,6 +87,11 @@ fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> 
         Command::Demo(args) => runtime()?.block_on(demo_run::run(config, args)),
         Command::Model(command) => model_command::run(&config, command),
         Command::Verify(args) => verify_command::run(&args),
+        Command::Key => {
+            let key = seal_key(&config.server.data_dir)?;
+            tell(&mut std::io::stdout(), &key.public().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Migrate => {
             runtime()?.block_on(serve::migrate(&config))?;
             Ok(ExitCode::SUCCESS)

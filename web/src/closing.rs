@@ -42,6 +42,16 @@ pub(crate) enum AttachError {
     Interrupted(#[from] tokio::task::JoinError),
 }
 
+/// Brings the files of a closed hearing that nobody ended to an end at their last whole chunk.
+pub(crate) async fn end_broken_segments(stores: &Stores, id: HearingId) -> Result<(), AttachError> {
+    let spool = stores.spool.clone();
+    let recovery = tokio::task::spawn_blocking(move || spool.recover_hearing(id)).await??;
+    for mended in &recovery.mended {
+        tracing::warn!(hearing.id = %id, segment.id = %mended.facts.segment, bytes.kept = mended.kept, "a broken file of the record was closed");
+    }
+    Ok(())
+}
+
 /// Makes protocol and bundle of a closed hearing and puts the bundle into the archive. Doing it
 /// again finds what is there already.
 pub(crate) async fn attach(

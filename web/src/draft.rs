@@ -25,6 +25,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often the end of a growing file is looked at. The recorder writes a chunk each 0.7 s.
 const LOOK: Duration = Duration::from_millis(250);
+/// How soon a line is stored again that the database did not take. Recognition waits meanwhile.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes that are read from the record at once: about a minute of Opus.
 const READ: usize = 256 * 1024;
 
@@ -136,9 +138,18 @@ impl Draft {
             let (hearing, segment) = (facts.hearing, facts.segment);
             if let Err(error) = draft.tail(facts, language, known_until_ms).await {
                 tracing::error!(hearing.id = %hearing, segment.id = %segment, %error, "a file of the record is not being recognised");
-                draft.lock().active.remove(&(hearing, segment));
+                let mut state = draft.lock();
+                // Its feed ends here without the file having been read to its end: when the server
+                // starts again, it is read again.
+                state.feeds.retain(|_, followed| followed.facts.segment != segment);
+                state.active.remove(&(hearing, segment));
             }
         });
+    }
+
+    /// The hearing has stored that a file was read to its end.
+    pub(crate) fn settled(&self, segment: SegmentId) {
+        self.lock().active.retain(|(_, active)| *active != segment);
     }
 
     /// Whether every followed file of a hearing has been read to its end and its lines are stored.
@@ -185,11 +196,12 @@ impl Draft {
             let tail =
                 tokio::task::spawn_blocking(move || spool.read_from(&of, offset, READ)).await??;
             let read = tail.bytes.len() as u64;
-            if read > 0 {
+            let mut taken = read > 0;
+            if taken {
                 match feed.push(Bytes::from(tail.bytes)) {
                     Ok(()) => offset += read,
                     // The record keeps it; it is read again when there is room.
-                    Err(RecogniserError::FeedFull) => {}
+                    Err(RecogniserError::FeedFull) => taken = false,
                     Err(error) => return Err(error.into()),
                 }
             }
@@ -197,11 +209,15 @@ impl Draft {
                 feed.finish();
                 return Ok(());
             }
-            if read == 0 || offset == tail.acknowledged {
-                tokio::select! {
-                    () = self.inner.stop.cancelled() => return Ok(()),
-                    () = time::sleep(LOOK) => {}
-                }
+            if (!taken || offset == tail.acknowledged)
+                && self
+                    .inner
+                    .stop
+                    .run_until_cancelled(time::sleep(LOOK))
+                    .await
+                    .is_none()
+            {
+                return Ok(());
             }
         }
     }
@@ -216,15 +232,11 @@ impl Draft {
             let notice = match event {
                 RecogniserEvent::Line(line) => self.store(line).await,
                 RecogniserEvent::FeedFinished { feed } => {
-                    let mut state = self.lock();
-                    if let Some(Followed { facts, .. }) = state.feeds.remove(&feed) {
-                        state.active.remove(&(facts.hearing, facts.segment));
-                        drop(state);
+                    let followed = self.lock().feeds.remove(&feed);
+                    followed.map(|Followed { facts, .. }| {
                         let read = DraftNotice::SegmentRead(facts.segment);
-                        Some((Some(facts.hearing), read))
-                    } else {
-                        None
-                    }
+                        (Some(facts.hearing), read)
+                    })
                 }
                 RecogniserEvent::Behind { ms } => {
                     self.lock().behind_ms = ms;
@@ -250,9 +262,15 @@ impl Draft {
         let facts = followed.facts;
         let row = row_of(line, &facts, self.model().map_or("", |model| &model.sha256));
         let hearing = facts.hearing;
-        if let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
+        while let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
             tracing::error!(hearing.id = %hearing, %error, "a line of the draft was not stored");
-            return None;
+            let waited = self
+                .inner
+                .stop
+                .run_until_cancelled(time::sleep(STORE_AGAIN));
+            if matches!(error, StorageError::Conflict(_)) || waited.await.is_none() {
+                return None;
+            }
         }
         let line = line_of(row).ok()?;
         Some((Some(hearing), DraftNotice::Line(line)))

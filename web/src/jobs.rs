@@ -114,7 +114,7 @@ impl Jobs {
             return Ok(true);
         };
         let outcome = match job.kind.as_str() {
-            ATTACH => self.attach(hearing).await,
+            ATTACH => self.attach(hearing, &job).await,
             _ => self.deliver(hearing, &job).await,
         };
         match outcome {
@@ -136,25 +136,33 @@ impl Jobs {
         Ok(true)
     }
 
-    async fn attach(&self, hearing: HearingId) -> Result<(), Undone> {
-        if !self.recording.is_settled(hearing) || !self.draft.is_settled(hearing) {
-            let cause = "record or draft are not complete yet".to_owned();
-            return Err(Undone::Later {
-                after: NOT_SETTLED,
-                cause,
-                tell: false,
-            });
+    async fn attach(&self, hearing: HearingId, job: &Job) -> Result<(), Undone> {
+        let later = |error: &(dyn Error + 'static)| self.later(job.attempts, error);
+        let not_settled = || Undone::Later {
+            after: NOT_SETTLED,
+            cause: "record or draft are not complete yet".to_owned(),
+            tell: false,
+        };
+        if !self.recording.is_settled(hearing) {
+            return Err(not_settled());
+        }
+        // A file that broke in the middle was ended by nobody, and the recogniser waits for its end.
+        closing::end_broken_segments(&self.stores, hearing)
+            .await
+            .map_err(|error| later(&error))?;
+        if !self.draft.is_settled(hearing) {
+            return Err(not_settled());
         }
         match closing::attach(&self.stores, &self.draft, hearing).await {
             Ok(_) => {}
             Err(AttachError::Storage(error @ StorageError::Corrupt { .. })) => {
                 return Err(Undone::Never(explain(&error)));
             }
-            Err(error) => return Err(self.later(1, &error)),
+            Err(error) => return Err(later(&error)),
         }
         enqueue(&self.stores.database, DELIVER, hearing, Timestamp::now())
             .await
-            .map_err(|error| self.later(1, &error))
+            .map_err(|error| later(&error))
     }
 
     async fn deliver(&self, hearing: HearingId, job: &Job) -> Result<(), Undone> {

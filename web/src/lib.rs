@@ -30,6 +30,7 @@ pub mod rehearse;
 mod resume;
 pub mod secrets;
 pub mod serve;
+mod steady_clock;
 pub mod stores;
 pub mod tls;
 pub mod verify_command;

@@ -4,7 +4,6 @@
 //! packet and ended when its edge to the recorder goes.
 
 use crate::{draft::Draft, stores::Stores};
-use jiff::Timestamp;
 use otyrys_media::{
     Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey,
     recorder::{
@@ -23,6 +22,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// How long a recorder that took no new track is left alone.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// Where the recorded packets of a track go.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
@@ -31,7 +33,7 @@ pub(crate) struct Route {
     /// As which track.
     pub(crate) track: TrackRef,
     /// Zero of the record's clock.
-    pub(crate) epoch: Timestamp,
+    pub(crate) epoch: Instant,
     /// The language to recognise it in; absent when it is not to be recognised.
     pub(crate) recognise: Option<Language>,
 }
@@ -49,7 +51,7 @@ pub(crate) enum RecordNotice {
     Closed {
         track: TrackRef,
         segment: SegmentId,
-        duration_ms: u64,
+        ends_ms: u64,
     },
     /// Nothing more is written for a track.
     Failed {
@@ -75,12 +77,15 @@ pub(crate) struct Recording {
 #[derive(Default)]
 struct State {
     routes: HashMap<TrackKey, (RoomId, Route)>,
-    /// The record clock's zero of each hearing on the monotonic clock. Reckoned once, so that all
-    /// tracks agree whatever the wall clock does during the hearing.
-    epochs: HashMap<HearingId, Instant>,
     by_track: HashMap<TrackKey, FeedId>,
     feeds: HashMap<FeedId, LiveFeed>,
     next_feed: u64,
+    /// Segments whose end the hearing has not stored yet.
+    unsettled: HashMap<SegmentId, HearingId>,
+    /// Feeds whose end the recorder was too busy to take.
+    unstopped: Vec<FeedId>,
+    /// Tracks that the recorder was too busy to begin, and since when.
+    refused: HashMap<TrackKey, Instant>,
 }
 
 struct LiveFeed {
@@ -125,10 +130,6 @@ impl Recording {
             self.end(&mut state, key);
         }
         for (key, route) in routes {
-            state
-                .epochs
-                .entry(route.hearing)
-                .or_insert_with(|| monotonic(route.epoch));
             state.routes.insert(key, (room, route));
         }
     }
@@ -172,12 +173,22 @@ impl Recording {
                 .unwrap_or(false)
     }
 
-    /// Whether every file of a hearing has been ended.
+    /// Whether every file of a hearing has been ended and the hearing knows it.
     pub(crate) fn is_settled(&self, hearing: HearingId) -> bool {
-        self.lock()
-            .feeds
-            .values()
-            .all(|feed| feed.route.hearing != hearing)
+        self.lock().unsettled.values().all(|of| *of != hearing)
+    }
+
+    /// The hearing has stored what became of a segment.
+    pub(crate) fn settled(&self, segment: SegmentId) {
+        self.lock().unsettled.remove(&segment);
+    }
+
+    /// Ends what the recorder was too busy to end.
+    pub(crate) fn try_again(&self) {
+        let mut state = self.lock();
+        for feed in std::mem::take(&mut state.unstopped) {
+            self.stop_feed(&mut state, feed);
+        }
     }
 
     /// Takes a packet from the media core. The first one of a track begins its file.
@@ -236,12 +247,13 @@ impl Recording {
                     tracing::warn!(hearing.id = %live.route.hearing, segment.id = %live.facts.segment, packets.lost = lost_packets, "packets never reached the record");
                 }
                 if !live.opened {
+                    state.unsettled.remove(&live.facts.segment);
                     return Vec::new();
                 }
                 let notice = RecordNotice::Closed {
                     track: live.route.track,
                     segment: live.facts.segment,
-                    duration_ms,
+                    ends_ms: live.facts.starts_ms + duration_ms,
                 };
                 vec![(live.route.hearing, notice)]
             }
@@ -292,9 +304,12 @@ impl Recording {
     }
 
     fn begin(&self, state: &mut State, key: TrackKey, codec: Codec) -> Option<FeedId> {
+        let busy = state.refused.get(&key);
+        if busy.is_some_and(|since| since.elapsed() < BUSY) {
+            return None;
+        }
         let (_, route) = state.routes.get(&key)?;
         let route = route.clone();
-        let epoch = *state.epochs.get(&route.hearing)?;
         let facts = SegmentFacts {
             segment: SegmentId::generate(),
             hearing: route.hearing,
@@ -305,38 +320,43 @@ impl Recording {
             starts_ms: 0,
         };
         let segment = SegmentKey(facts.segment.as_u128());
-        lock(&self.pending).insert(segment, facts.clone());
         let feed = FeedId(state.next_feed);
         state.next_feed += 1;
-        if let Err(error) = self.recorder.start(
-            feed,
-            FeedInfo {
-                segment,
-                codec,
-                epoch,
-            },
-        ) {
+        lock(&self.pending).insert(segment, facts.clone());
+        let info = FeedInfo {
+            segment,
+            codec,
+            epoch: route.epoch,
+        };
+        if let Err(error) = self.recorder.start(feed, info) {
+            lock(&self.pending).remove(&segment);
             tracing::error!(hearing.id = %route.hearing, %error, "the recorder takes no new track");
+            state.refused.insert(key, Instant::now());
             return None;
         }
+        state.refused.remove(&key);
         state.by_track.insert(key, feed);
-        state.feeds.insert(
-            feed,
-            LiveFeed {
-                key,
-                route,
-                facts,
-                opened: false,
-            },
-        );
+        state.unsettled.insert(facts.segment, route.hearing);
+        let live = LiveFeed {
+            key,
+            route,
+            facts,
+            opened: false,
+        };
+        state.feeds.insert(feed, live);
         Some(feed)
     }
 
     fn end(&self, state: &mut State, key: TrackKey) {
-        if let Some(feed) = state.by_track.remove(&key)
-            && let Err(error) = self.recorder.stop(feed)
-        {
-            tracing::error!(%error, "the recorder does not end a file");
+        if let Some(feed) = state.by_track.remove(&key) {
+            self.stop_feed(state, feed);
+        }
+    }
+
+    fn stop_feed(&self, state: &mut State, feed: FeedId) {
+        if let Err(error) = self.recorder.stop(feed) {
+            tracing::error!(%error, "the recorder does not end a file; it is told again");
+            state.unstopped.push(feed);
         }
     }
 
@@ -354,13 +374,6 @@ fn forget(state: &mut State, live: &LiveFeed, feed: FeedId) {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each critical section leaves the maps consistent at every step that can panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A moment of the wall clock on the monotonic clock.
-fn monotonic(at: Timestamp) -> Instant {
-    let ago = Duration::try_from(Timestamp::now().duration_since(at)).unwrap_or_default();
-    let now = Instant::now();
-    now.checked_sub(ago).unwrap_or(now)
 }
 
 /// The name of a source in the record.

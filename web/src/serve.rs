@@ -1,13 +1,13 @@
 //! The server: opens everything, connects it, and closes it again in the right order.
 
 use crate::{
-    cli::{CommandError, ServeArgs, tell},
+    cli::{CommandError, ServeArgs, explain, tell},
     config::{Config, cache_dir},
     demo,
     draft::Draft,
     edge::{self, AppState, DemoSeats},
     hub::Hub,
-    jobs::Jobs,
+    jobs::{self, Jobs},
     links::Links,
     recording::{Recording, SpoolSink},
     registry::{
@@ -15,10 +15,12 @@ use crate::{
         delivery::{CaseRegistry, HttpRegistry},
     },
     secrets::hash_of,
+    steady_clock::SteadyClock,
     stores::Stores,
     tls,
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
+use jiff::Timestamp;
 use otyrys_media::{
     MediaLimits, Shard, ShardConfig, ShardHandle, ShardOutputs,
     recorder::{Recorder, RecorderConfig, RecorderEvents},
@@ -44,6 +46,8 @@ pub struct Server {
     pub demo: Option<DemoSeats>,
     /// What it keeps.
     pub stores: Stores,
+    /// A part without which nothing works has ended by itself.
+    failed: CancellationToken,
     stop: CancellationToken,
     parts: Parts,
 }
@@ -69,13 +73,23 @@ pub async fn serve(config: Config, args: ServeArgs) -> Result<ExitCode, CommandE
     let rehearsal = args
         .rehearse
         .then(|| crate::demo_run::spawn_rehearsal(&server, args.speech));
-    shutdown_signal().await?;
-    tracing::info!("stopping");
+    let code = tokio::select! {
+        outcome = shutdown_signal() => {
+            outcome?;
+            tracing::info!("stopping");
+            ExitCode::SUCCESS
+        }
+        // Whoever watches this process starts it again, and the hearings come back.
+        () = server.failed.cancelled() => {
+            tracing::error!("a part of the server has ended by itself; stopping to be started again");
+            ExitCode::FAILURE
+        }
+    };
     if let Some(rehearsal) = rehearsal {
         rehearsal.abort();
     }
     server.stop().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }
 
 /// Brings the database to this version's schema.
@@ -99,6 +113,7 @@ impl Server {
     pub async fn start(config: Config, demo: bool) -> Result<Self, CommandError> {
         let config = Arc::new(config);
         let stop = CancellationToken::new();
+        let failed = CancellationToken::new();
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
         let addresses = advertised(&config)?;
@@ -140,14 +155,22 @@ impl Server {
             recording.clone(),
             draft.clone(),
             links.clone(),
+            SteadyClock::start(),
             stop.clone(),
         );
         let pumps = TaskTracker::new();
-        pump_media(&pumps, &hub, &recording, outputs);
+        pump_media(&pumps, &hub, &recording, outputs, failed.clone());
         pump_recorder(&pumps, &hub, &recording, &shard, recorder_events);
         pump_draft(&pumps, &hub, draft_notices, stop.clone());
 
         let delivery_token = match config.registry.token.as_str() {
+            "" if !config.registry.url.is_empty() => {
+                return Err(
+                    "registry.url is set and registry.token is not: ask the registry's \
+                            operator for the delivery token"
+                        .into(),
+                );
+            }
             "" => stores.own_secret("registry-delivery")?,
             token => token.to_owned(),
         };
@@ -186,17 +209,22 @@ impl Server {
         let app = edge::router(state, registry_routes)
             .into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
-        let http = tokio::spawn(
-            axum_server::from_tcp_rustls(listener, tls)?
-                .handle(handle.clone())
-                .serve(app),
-        );
+        let serving = axum_server::from_tcp_rustls(listener, tls)?
+            .handle(handle.clone())
+            .serve(app);
+        let ended = failed.clone();
+        let http = tokio::spawn(async move {
+            let outcome = serving.await;
+            ended.cancel();
+            outcome
+        });
         tracing::info!(server.address = %address, media.address = %shard.local_addr(), "listening");
         Ok(Self {
             address,
             public_url,
             demo,
             stores,
+            failed,
             stop,
             parts: Parts {
                 hub,
@@ -317,20 +345,35 @@ fn mend(stores: &Stores) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Brings back the hearings that were open, and reads what of their record was not yet drafted.
+/// Brings back the hearings that were open, reads what of their record was not yet drafted, and
+/// asks again for what a crash interrupted. A hearing that cannot be brought back is logged and
+/// left as it is; the others live.
 async fn resume(stores: &Stores, hub: &Hub, draft: &Draft) -> Result<(), CommandError> {
-    let mut open: Vec<HearingId> = Vec::new();
+    stores.database.release_leases().await?;
     for row in stores.database.hearings().await? {
-        let settled = row.closed_at.is_some() && stores.archive.has(row.id).await?;
-        if settled {
-            continue;
-        }
-        crate::resume::draft_what_is_missing(stores, draft, row.id).await?;
-        if row.closed_at.is_none() {
-            open.push(row.id);
+        if let Err(error) = resume_one(stores, hub, draft, row.id, row.closed_at.is_some()).await {
+            tracing::error!(hearing.id = %row.id, error = explain(error.as_ref()), "a hearing cannot be brought back: somebody must look");
         }
     }
-    hub.resume(&open).await?;
+    Ok(())
+}
+
+async fn resume_one(
+    stores: &Stores,
+    hub: &Hub,
+    draft: &Draft,
+    hearing: HearingId,
+    closed: bool,
+) -> Result<(), CommandError> {
+    if closed && stores.archive.has(hearing).await? {
+        return Ok(());
+    }
+    crate::resume::draft_what_is_missing(stores, draft, hearing).await?;
+    if closed {
+        jobs::attach_when_settled(&stores.database, hearing, Timestamp::now()).await?;
+    } else {
+        hub.resume(hearing).await?;
+    }
     Ok(())
 }
 
@@ -356,7 +399,13 @@ fn case_registry(
     Ok(Arc::new(registry))
 }
 
-fn pump_media(pumps: &TaskTracker, hub: &Hub, recording: &Recording, outputs: ShardOutputs) {
+fn pump_media(
+    pumps: &TaskTracker,
+    hub: &Hub,
+    recording: &Recording,
+    outputs: ShardOutputs,
+    ended: CancellationToken,
+) {
     let ShardOutputs {
         mut events,
         mut recorded,
@@ -366,6 +415,8 @@ fn pump_media(pumps: &TaskTracker, hub: &Hub, recording: &Recording, outputs: Sh
         while let Some(event) = events.recv().await {
             hub.media_event(event).await;
         }
+        // Told to stop, or dead: whoever waits for it knows which.
+        ended.cancel();
     });
     let recording = recording.clone();
     pumps.spawn(async move {

@@ -4,7 +4,11 @@ use crate::secrets::Secret;
 use otyrys_storage::{
     Archive, Database, NodeKey, RecordSpool, Registry, StorageError, registry::Limits,
 };
-use std::{fs, io, path::Path, path::PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 /// The stores of one server.
 #[derive(Clone)]
@@ -26,6 +30,13 @@ impl Stores {
     /// # Errors
     /// [`StorageError::InUse`] when another server has the folder; else those of the disk.
     pub async fn open(dir: &Path) -> Result<Self, StorageError> {
+        // Records and keys of courts: nobody else on this machine may look in.
+        let private = |source| StorageError::NotWritable {
+            what: dir.display().to_string(),
+            source,
+        };
+        fs::create_dir_all(dir).map_err(private)?;
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(private)?;
         let database = Database::open(dir).await?;
         database.migrate().await?;
         Ok(Self {
@@ -40,9 +51,9 @@ impl Stores {
     /// The key that seals bundles.
     ///
     /// # Errors
-    /// A key file that others can read, or that cannot be made.
+    /// See [`seal_key`].
     pub fn node_key(&self) -> Result<NodeKey, StorageError> {
-        NodeKey::load_or_create(&self.dir.join("keys").join("seal.pem"))
+        seal_key(&self.dir)
     }
 
     /// Where the bundle of a hearing is made.
@@ -98,4 +109,12 @@ impl Stores {
         };
         probe().is_ok()
     }
+}
+
+/// The key with which the server of a data folder seals bundles; made at the first call.
+///
+/// # Errors
+/// A key file that others can read, or that cannot be made.
+pub fn seal_key(dir: &Path) -> Result<NodeKey, StorageError> {
+    NodeKey::load_or_create(&dir.join("keys").join("seal.pem"))
 }

@@ -10,8 +10,9 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 pub struct VerifyArgs {
     /// The folder of the bundle, with manifest.json and seal.json.
     bundle: PathBuf,
-    /// The court's public key (PEM), got on another way than the bundle. Without it the bundle is
-    /// checked against the key that it names itself, which proves less.
+    /// File with the court's public key (64 hexadecimal digits, as `otyrys key` prints it), got on
+    /// another way than the bundle. Without it the bundle is checked against the key that it names
+    /// itself, which proves less.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -22,7 +23,7 @@ pub struct VerifyArgs {
 /// When the bundle or the key cannot be read.
 pub fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
     let key = match &args.key {
-        Some(path) => Some(fs::read_to_string(path)?.parse::<PublicKey>()?),
+        Some(path) => Some(fs::read_to_string(path)?.trim().parse::<PublicKey>()?),
         None => None,
     };
     let mut out = io::stdout();

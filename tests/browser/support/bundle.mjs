@@ -32,3 +32,10 @@ export async function protocolOf(dir) {
   const path = (await filesOf(dir)).find((known) => known.endsWith("protocol.json"));
   return JSON.parse(await readFile(join(dir, path), "utf8"));
 }
+
+/** The events of a bundle, in order. */
+export async function eventsOf(dir) {
+  const path = (await filesOf(dir)).find((known) => known.endsWith("events.jsonl"));
+  const lines = (await readFile(join(dir, path), "utf8")).trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line));
+}

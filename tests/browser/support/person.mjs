@@ -44,7 +44,8 @@ export class Person {
       headless: true,
       args: [
         ...FLAGS,
-        ...(devices ? ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"] : []),
+        "--use-fake-ui-for-media-stream",
+        ...(devices ? ["--use-fake-device-for-media-stream"] : []),
         ...(wav === undefined ? [] : [`--use-file-for-fake-audio-capture=${wav}%noloop`]),
       ],
     });

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
-use otyrys_signaling::wire::ErrorCode;
+use otyrys_signaling::{Role, wire::ErrorCode};
 use otyrys_storage::ids::HearingId;
 
 pub(super) async fn document(
@@ -43,7 +43,13 @@ pub(super) async fn document(
         )
             .into_response()),
         // It is made after closing; until then trying again helps.
-        Err(_) => Err(ApiError(ErrorCode::Unavailable)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(ApiError(ErrorCode::Unavailable))
+        }
+        Err(error) => {
+            tracing::error!(hearing.id = %hearing, %error, "a document cannot be read");
+            Err(ApiError(ErrorCode::Internal))
+        }
     }
 }
 
@@ -53,24 +59,18 @@ async fn reads_draft(
     hearing: HearingId,
     jar: &CookieJar,
 ) -> Result<bool, ApiError> {
-    let snapshot = app.hub.hearing(hearing).await?.snapshot().await?;
-    for participant in snapshot
-        .participants()
-        .iter()
-        .filter(|p| p.person.role.reads_draft())
-    {
-        let id = participant.person.id;
-        let Some(cookie) = jar.get(&seat_cookie(id)) else {
+    let database = &app.stores.database;
+    for person in database.participants(hearing).await? {
+        let Some(cookie) = jar.get(&seat_cookie(person.id)) else {
             continue;
         };
+        let role: Option<Role> = serde_json::from_value(person.role.into()).ok();
         let presented = hash_of(cookie.value()).into();
-        if app
-            .stores
-            .database
-            .seat(id)
+        let holds = database
+            .seat(person.id)
             .await?
-            .is_some_and(|seat| seat.secret_hash == presented)
-        {
+            .is_some_and(|seat| seat.secret_hash == presented);
+        if holds && role.is_some_and(Role::reads_draft) {
             return Ok(true);
         }
     }

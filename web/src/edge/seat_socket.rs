@@ -17,7 +17,7 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use otyrys_signaling::wire::{
     ByeReason, ClientMessage, ErrorCode, PROTOCOL_VERSION, ServerMessage,
 };
-use otyrys_storage::{SeatClient, ids::ParticipantId};
+use otyrys_storage::{Database, Digest, SeatClient, ids::ParticipantId};
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -56,6 +56,11 @@ pub(super) async fn connect(
         .hub
         .hearing(database.participant(participant).await?.hearing)
         .await?;
+    let holds = SeatProof {
+        database: database.clone(),
+        participant,
+        secret_hash: presented,
+    };
     let limits = SocketLimits {
         message_bytes: app.config.server.message_bytes,
         messages_per_second: app.config.server.messages_per_second,
@@ -63,8 +68,9 @@ pub(super) async fn connect(
     let rehearsal = seat.client == SeatClient::Rehearsal;
     Ok(upgrade
         .max_message_size(limits.message_bytes)
+        .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| async move {
-            serve(socket, hearing, participant, rehearsal, origin, limits).await;
+            serve(socket, hearing, holds, rehearsal, origin, limits).await;
         }))
 }
 
@@ -74,10 +80,25 @@ struct SocketLimits {
     messages_per_second: u32,
 }
 
+/// What a client showed to get in.
+struct SeatProof {
+    database: Database,
+    participant: ParticipantId,
+    secret_hash: Digest,
+}
+
+impl SeatProof {
+    /// Whether it holds now.
+    async fn still(&self) -> bool {
+        let seat = self.database.seat(self.participant).await;
+        seat.is_ok_and(|seat| seat.is_some_and(|seat| seat.secret_hash == self.secret_hash))
+    }
+}
+
 async fn serve(
     socket: WebSocket,
     hearing: HearingHandle,
-    participant: ParticipantId,
+    holds: SeatProof,
     rehearsal: bool,
     origin: SocketAddr,
     limits: SocketLimits,
@@ -98,8 +119,17 @@ async fn serve(
         _ => return,
     }
 
+    // The seat may have been taken or renewed while the client was silent.
+    if !holds.still().await {
+        return refuse(sink, ErrorCode::NotSeated).await;
+    }
     let (outbox, mut outgoing) = mpsc::channel(OUTBOX);
-    let connection = Connection::new(participant, rehearsal, origin.ip(), Outbox::new(outbox));
+    let connection = Connection::new(
+        holds.participant,
+        rehearsal,
+        origin.ip(),
+        Outbox::new(outbox),
+    );
     let id = connection.id();
     if hearing.connect(connection).await.is_err() {
         return refuse(sink, ErrorCode::Unavailable).await;

@@ -5,7 +5,7 @@ use otyrys_signaling::wire::ServerMessage;
 use otyrys_storage::ids::ParticipantId;
 use std::{
     net::IpAddr,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::mpsc;
 
@@ -13,20 +13,49 @@ use tokio::sync::mpsc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
-/// The way to a client. Bounded: a client that does not keep up is dropped and comes back.
-#[derive(Debug, Clone)]
-pub struct Outbox(mpsc::Sender<ServerMessage>);
+/// The way to a client. Bounded: a client that does not keep up is dropped and comes back to the
+/// whole view, rather than missing a message that it cannot know of.
+#[derive(Debug)]
+pub struct Outbox {
+    queue: mpsc::Sender<ServerMessage>,
+    overflowed: AtomicBool,
+}
 
 impl Outbox {
     /// Wraps the sending half of the socket's queue.
     #[must_use]
     pub fn new(queue: mpsc::Sender<ServerMessage>) -> Self {
-        Self(queue)
+        Self {
+            queue,
+            overflowed: AtomicBool::new(false),
+        }
     }
 
-    /// Queues a message. `false` when the client is gone or too slow.
-    pub(super) fn send(&self, message: ServerMessage) -> bool {
-        self.0.try_send(message).is_ok()
+    /// Queues a message, or marks the client as one to be dropped.
+    pub(super) fn send(&self, message: ServerMessage) {
+        if self.queue.try_send(message).is_err() {
+            self.overflowed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a message did not fit, or the client is gone.
+    pub(super) fn is_lost(&self) -> bool {
+        self.overflowed.load(Ordering::Relaxed)
+    }
+
+    /// Sends many messages at the pace of the client; ends with it.
+    pub(super) fn trickle(
+        &self,
+        messages: Vec<ServerMessage>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let queue = self.queue.clone();
+        async move {
+            for message in messages {
+                if queue.send(message).await.is_err() {
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -39,7 +68,17 @@ pub struct Connection {
     pub(super) origin: IpAddr,
     pub(super) outbox: Outbox,
     /// Its peer connection, once it has offered one.
-    pub(super) session: Option<SessionId>,
+    pub(super) session: Option<PeerSession>,
+    /// It has been sent the draft so far.
+    pub(super) has_draft: bool,
+}
+
+/// A peer connection of a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PeerSession {
+    pub(super) id: SessionId,
+    /// The `a=fingerprint` lines of its offers (RFC 8122): another one is another peer connection.
+    pub(super) fingerprint: String,
 }
 
 impl Connection {
@@ -59,7 +98,13 @@ impl Connection {
             origin,
             outbox,
             session: None,
+            has_draft: false,
         }
+    }
+
+    /// Whether it has this media session.
+    pub(super) fn has_session(&self, session: SessionId) -> bool {
+        self.session.as_ref().is_some_and(|own| own.id == session)
     }
 
     /// Its name.

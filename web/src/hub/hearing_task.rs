@@ -2,10 +2,12 @@
 
 use super::{
     Services,
-    connection::{Connection, ConnectionId},
+    connection::{Connection, ConnectionId, PeerSession},
     media_link::SessionMap,
+    record_watch::RecordWatch,
 };
 use crate::{
+    cli::explain,
     edge::error::{hub_code, refusal_code},
     hub::HubError,
     jobs,
@@ -17,8 +19,8 @@ use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, Presence, RecordFault, Sink,
     TrackRef, TrackSource, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, Offer, PROTOCOL_VERSION,
-        ServerMessage, Slot,
+        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, Offer,
+        PROTOCOL_VERSION, ServerMessage, Slot,
     },
 };
 use otyrys_storage::{
@@ -26,7 +28,7 @@ use otyrys_storage::{
     ids::{ParticipantId, SegmentId},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -76,50 +78,29 @@ pub enum DraftNotice {
     State(DraftState),
 }
 
-/// A file of the record that is being written.
-#[derive(Debug)]
-struct OpenSegment {
-    segment: SegmentId,
-    starts_ms: u64,
-}
-
 /// A hearing with everything that is attached to it while it is alive.
 pub(super) struct HearingTask {
     hearing: Hearing,
     room: RoomId,
     services: Arc<Services>,
-    /// For work that must tell the hearing its outcome.
-    inputs: mpsc::WeakSender<Input>,
     connections: BTreeMap<ConnectionId, Connection>,
     sessions: SessionMap,
     graph: Graph,
-    /// Tracks whose packets arrive now.
-    flowing: HashSet<TrackKey>,
-    /// Tracks that arrive and ought to be written but are not, and since when.
-    unwritten: HashMap<TrackRef, Instant>,
-    open_segments: HashMap<TrackRef, OpenSegment>,
+    record: RecordWatch,
     draft: DraftState,
 }
 
 impl HearingTask {
-    pub(super) fn new(
-        hearing: Hearing,
-        room: RoomId,
-        services: Arc<Services>,
-        inputs: mpsc::WeakSender<Input>,
-    ) -> Self {
+    pub(super) fn new(hearing: Hearing, room: RoomId, services: Arc<Services>) -> Self {
         let draft = services.draft.state();
         Self {
             hearing,
             room,
             services,
-            inputs,
             connections: BTreeMap::new(),
             sessions: SessionMap::default(),
             graph: Graph::new(),
-            flowing: HashSet::new(),
-            unwritten: HashMap::new(),
-            open_segments: HashMap::new(),
+            record: RecordWatch::default(),
             draft,
         }
     }
@@ -139,8 +120,10 @@ impl HearingTask {
                 _ = tick.tick() => self.check_record().await,
             };
             if let Err(error) = outcome {
-                tracing::error!(hearing.id = %self.hearing.subject().id, %error, "an input of a hearing failed");
+                tracing::error!(hearing.id = %self.hearing.subject().id, error = explain(&error), "an input of a hearing failed");
             }
+            self.serve_draft().await;
+            self.drop_lost().await;
         }
         for connection in self.connections.values() {
             connection.outbox.send(ServerMessage::Bye {
@@ -159,7 +142,10 @@ impl HearingTask {
                 let taken = Command::SeatTaken { participant };
                 self.act(Actor::Server, None, &taken).await
             }
-            Input::Media(event) => self.media(event).await,
+            Input::Media(event) => {
+                self.media(event);
+                Ok(())
+            }
             Input::Record(notice) => self.record(notice).await,
             Input::RecorderBehind => self.record_failed(RecordFault::Recorder).await,
             Input::Draft(notice) => self.draft_notice(notice).await,
@@ -179,9 +165,8 @@ impl HearingTask {
 
     async fn connected(&mut self, connection: Connection) -> Result<(), HubError> {
         let participant = connection.participant;
-        let closed = self.hearing.state() == HearingState::Closed;
         self.dismiss(participant, ByeReason::Replaced);
-        if !closed {
+        if self.hearing.state() != HearingState::Closed {
             let command = Command::Connect {
                 rehearsal: connection.rehearsal,
             };
@@ -189,21 +174,12 @@ impl HearingTask {
             self.decide_and_store(actor, Some(connection.origin), &command)
                 .await?;
         }
-        let outbox = connection.outbox.clone();
-        self.connections.insert(connection.id(), connection);
-        outbox.send(ServerMessage::Welcome {
+        connection.outbox.send(ServerMessage::Welcome {
             protocol: PROTOCOL_VERSION,
             you: participant,
             hearing: self.view(participant),
         });
-        if self.reads_draft(participant) {
-            outbox.send(ServerMessage::Draft {
-                draft: self.draft.clone(),
-            });
-            for line in self.services.draft.lines(self.hearing.subject().id).await? {
-                outbox.send(ServerMessage::Line { line });
-            }
-        }
+        self.connections.insert(connection.id(), connection);
         self.refresh();
         Ok(())
     }
@@ -230,27 +206,13 @@ impl HearingTask {
                 return self.act_of(from, participant, origin, id, act).await;
             }
         };
-        let readied = matches!(command, Command::Ready { .. });
         match self
             .act(Actor::Participant(participant), Some(origin), &command)
             .await
         {
             Err(HubError::Refused(refusal)) => {
-                self.tell(
-                    from,
-                    ServerMessage::Error {
-                        error: refusal_code(refusal),
-                    },
-                );
-                Ok(())
-            }
-            Ok(()) if readied && self.reads_draft(participant) => {
-                self.tell(
-                    from,
-                    ServerMessage::Draft {
-                        draft: self.draft.clone(),
-                    },
-                );
+                let error = refusal_code(refusal);
+                self.tell(from, ServerMessage::Error { error });
                 Ok(())
             }
             other => other,
@@ -265,31 +227,45 @@ impl HearingTask {
         id: u32,
         act: Act,
     ) -> Result<(), HubError> {
+        let actor = Actor::Participant(participant);
         let renewed = match &act {
             Act::RenewLink { participant } => Some(*participant),
             _ => None,
         };
-        let outcome = self
-            .act(
-                Actor::Participant(participant),
-                Some(origin),
-                &Command::Act(act),
-            )
-            .await;
-        let (error, link) = match (outcome, renewed) {
-            (Ok(()), Some(renewed)) => match self.services.links.renew(renewed).await {
-                Ok(link) => {
-                    self.dismiss(renewed, ByeReason::LinkReplaced);
-                    self.refresh();
-                    (None, Some(link))
-                }
-                Err(error) => (Some(hub_code(&error.into())), None),
-            },
-            (Ok(()), None) => (None, None),
-            (Err(error), _) => (Some(hub_code(&error)), None),
+        let outcome = match renewed {
+            Some(renewed) => self.renew_link(actor, origin, renewed).await.map(Some),
+            None => self
+                .act(actor, Some(origin), &Command::Act(act))
+                .await
+                .map(|()| None),
         };
+        let (error, link) = match outcome {
+            Ok(link) => (None, link),
+            Err(error) => (Some(hub_code(&error)), None),
+        };
+        let done = error.is_none();
+        // Before the goodbye: whoever renews their own link must still get it.
         self.tell(from, ServerMessage::Result { id, error, link });
+        if let Some(renewed) = renewed.filter(|_| done) {
+            self.dismiss(renewed, ByeReason::LinkReplaced);
+            self.refresh();
+        }
         Ok(())
+    }
+
+    async fn renew_link(
+        &mut self,
+        actor: Actor,
+        origin: IpAddr,
+        participant: ParticipantId,
+    ) -> Result<String, HubError> {
+        let command = Command::Act(Act::RenewLink { participant });
+        // Refused acts make no link; a link that could not be made is no event.
+        self.hearing
+            .decide(self.services.clock.now(), actor, &command)?;
+        let link = self.services.links.renew(participant).await?;
+        self.decide_and_store(actor, Some(origin), &command).await?;
+        Ok(link)
     }
 
     async fn gone(&mut self, id: ConnectionId) -> Result<(), HubError> {
@@ -297,34 +273,41 @@ impl HearingTask {
             return Ok(());
         };
         self.end_session(&connection);
-        let participant = connection.participant;
-        self.act(
-            Actor::Participant(participant),
-            Some(connection.origin),
-            &Command::Disconnect,
-        )
-        .await
+        let actor = Actor::Participant(connection.participant);
+        self.act(actor, Some(connection.origin), &Command::Disconnect)
+            .await
     }
 
     /// Ends whatever connection a seat has, with a reason. The hearing is not told: somebody else
     /// takes the place at once, or the person was told why.
     fn dismiss(&mut self, participant: ParticipantId, reason: ByeReason) {
-        let old = self
-            .connections
-            .iter()
-            .find(|(_, c)| c.participant == participant);
-        if let Some(id) = old.map(|(id, _)| *id)
-            && let Some(connection) = self.connections.remove(&id)
-        {
+        let mut all = self.connections.iter();
+        let old = all
+            .find(|(_, c)| c.participant == participant)
+            .map(|(id, _)| *id);
+        if let Some(connection) = old.and_then(|id| self.connections.remove(&id)) {
             connection.outbox.send(ServerMessage::Bye { reason });
             self.end_session(&connection);
+        }
+    }
+
+    /// Ends the connections of clients that missed a message: they come back and see the whole.
+    async fn drop_lost(&mut self) {
+        loop {
+            let lost = self.connections.values().find(|c| c.outbox.is_lost());
+            let Some(id) = lost.map(Connection::id) else {
+                return;
+            };
+            if let Err(error) = self.gone(id).await {
+                tracing::error!(hearing.id = %self.hearing.subject().id, error = explain(&error), "a lost client was not signed off");
+            }
         }
     }
 
     // --- media ----------------------------------------------------------------------------
 
     async fn offer(&mut self, from: ConnectionId, offer: Offer) -> Result<(), HubError> {
-        let Some(connection) = self.connections.get_mut(&from) else {
+        let Some(connection) = self.connections.get(&from) else {
             return Ok(());
         };
         let participant = connection.participant;
@@ -335,27 +318,22 @@ impl HearingTask {
             .participant(participant)
             .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted));
         if !expected || self.hearing.state() == HearingState::Closed {
-            self.tell(
-                from,
-                ServerMessage::Error {
-                    error: ErrorCode::WrongState,
-                },
-            );
+            let error = ErrorCode::WrongState;
+            self.tell(from, ServerMessage::Error { error });
             return Ok(());
         }
-        let session = *connection
-            .session
-            .get_or_insert_with(|| self.services.sessions.open(self.hearing.subject().id));
+        let session = self.session_for(from, &offer.sdp);
         self.sessions.insert(participant, session);
         let sources = offer
             .sources
             .into_iter()
-            .map(|(mid, s)| (mid.into(), super::media_link::source(s)));
+            .map(|(mid, s)| (mid.into(), super::media_link::source(s)))
+            .collect();
         let answer = self.services.shard.offer(media::Offer {
             room: self.room,
             session,
             sdp: offer.sdp,
-            sources: sources.collect(),
+            sources,
         });
         match answer.await {
             Ok(sdp) => {
@@ -364,38 +342,55 @@ impl HearingTask {
             }
             Err(error) => {
                 tracing::warn!(hearing.id = %self.hearing.subject().id, participant.id = %participant, %error, "an offer was refused");
-                self.tell(
-                    from,
-                    ServerMessage::Error {
-                        error: ErrorCode::BadOffer,
-                    },
-                );
+                let error = ErrorCode::BadOffer;
+                self.tell(from, ServerMessage::Error { error });
             }
         }
         Ok(())
     }
 
-    async fn media(&mut self, event: MediaEvent) -> Result<(), HubError> {
+    /// The media session that an offer is for: the connection's, or a new one when the client made
+    /// a new peer connection, which shows in its DTLS fingerprint.
+    fn session_for(&mut self, from: ConnectionId, sdp: &str) -> SessionId {
+        let fingerprint: String = sdp
+            .lines()
+            .filter(|line| line.starts_with("a=fingerprint:"))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+        let known = self
+            .connections
+            .get(&from)
+            .and_then(|connection| connection.session.as_ref());
+        if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
+            return known.id;
+        }
+        if let Some(old) = known.map(|known| known.id) {
+            self.close_session(old);
+        }
+        let id = self.services.sessions.open(self.hearing.subject().id);
+        if let Some(connection) = self.connections.get_mut(&from) {
+            connection.session = Some(PeerSession { id, fingerprint });
+        }
+        id
+    }
+
+    fn media(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Connected { session } => {
-                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = ?self.sessions.participant(session), "media is connected");
+                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = %self.who(session), "media is connected");
             }
             MediaEvent::Disconnected { session, reason } => {
-                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = ?self.sessions.participant(session), ?reason, "media is gone");
-                self.media_gone(session).await?;
+                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = %self.who(session), ?reason, "media is gone");
+                self.forget_session(session);
+                self.refresh();
             }
             MediaEvent::TrackStarted { .. } => self.refresh(),
             MediaEvent::TrackStopped { track } => {
-                self.flowing.remove(&track);
+                self.flows(track, false);
                 self.services.recording.stop(track);
             }
-            MediaEvent::TrackFlowing { track, flowing } => {
-                if flowing {
-                    self.flowing.insert(track);
-                } else {
-                    self.flowing.remove(&track);
-                }
-            }
+            MediaEvent::TrackFlowing { track, flowing } => self.flows(track, flowing),
             MediaEvent::SlotsChanged { session, slots } => {
                 let slots = slots
                     .into_iter()
@@ -413,53 +408,85 @@ impl HearingTask {
             } => {
                 self.tell_session(session, ServerMessage::SlotsNeeded { audio, video });
             }
-            MediaEvent::Levels { loudest, .. } => {
-                let speaking: Vec<ParticipantId> = loudest
-                    .iter()
-                    .filter_map(|s| self.sessions.participant(*s))
-                    .collect();
-                for connection in self.connections.values().filter(|c| c.session.is_some()) {
-                    connection.outbox.send(ServerMessage::Speaking {
-                        participants: speaking.clone(),
-                    });
-                }
-            }
+            MediaEvent::Levels { loudest, .. } => self.tell_who_speaks(&loudest),
+            // Told to every hearing by the hub.
             MediaEvent::RecorderBehind { .. } => {}
         }
-        Ok(())
     }
 
-    /// The media session died while the signalling still stands: the client is told by its own
-    /// peer connection and offers anew; until then nothing can be sent to it.
-    async fn media_gone(&mut self, session: SessionId) -> Result<(), HubError> {
+    /// Tells everybody who of those whom they hear is speaking; themselves included.
+    fn tell_who_speaks(&self, loudest: &[SessionId]) {
+        let speakers: Vec<ParticipantId> = loudest
+            .iter()
+            .filter_map(|session| self.sessions.participant(*session))
+            .collect();
+        for connection in self.connections.values() {
+            let listener = connection.participant;
+            let inside = self
+                .hearing
+                .participant(listener)
+                .is_some_and(|p| p.presence() == Presence::Admitted);
+            if inside {
+                let participants = speakers
+                    .iter()
+                    .copied()
+                    .filter(|speaker| *speaker == listener || self.hears(listener, *speaker))
+                    .collect();
+                connection
+                    .outbox
+                    .send(ServerMessage::Speaking { participants });
+            }
+        }
+    }
+
+    fn hears(&self, listener: ParticipantId, speaker: ParticipantId) -> bool {
+        let voice = TrackRef {
+            participant: speaker,
+            source: TrackSource::Microphone,
+        };
+        self.graph
+            .get(&voice)
+            .is_some_and(|sinks| sinks.contains(&Sink::Participant(listener)))
+    }
+
+    fn flows(&mut self, key: TrackKey, flowing: bool) {
+        if let Some(track) = self.sessions.track_ref(key) {
+            self.record.flows(key.session, track, flowing);
+        }
+    }
+
+    /// For the log: who is behind a session, as far as is known.
+    fn who(&self, session: SessionId) -> String {
+        self.sessions
+            .participant(session)
+            .map_or_else(|| "gone".to_owned(), |participant| participant.to_string())
+    }
+
+    /// Ends the session of a connection that is gone.
+    fn end_session(&mut self, connection: &Connection) {
+        if let Some(session) = &connection.session {
+            self.close_session(session.id);
+        }
+    }
+
+    fn close_session(&mut self, session: SessionId) {
+        if let Err(error) = self.services.shard.close_session(session) {
+            tracing::error!(%error, "the media core does not end a session");
+        }
+        self.forget_session(session);
+    }
+
+    /// Forgets a media session that has ended. While the signalling stands, the client sees the end
+    /// of its own peer connection and offers anew.
+    fn forget_session(&mut self, session: SessionId) {
+        self.record.session_ended(session);
+        self.services.recording.stop_session(session);
         self.sessions.remove(session);
         self.services.sessions.forget(session);
-        self.forget_tracks(session);
-        if let Some(connection) = self
-            .connections
-            .values_mut()
-            .find(|c| c.session == Some(session))
-        {
+        let mut all = self.connections.values_mut();
+        if let Some(connection) = all.find(|c| c.has_session(session)) {
             connection.session = None;
         }
-        self.refresh();
-        Ok(())
-    }
-
-    fn end_session(&mut self, connection: &Connection) {
-        if let Some(session) = connection.session {
-            if let Err(error) = self.services.shard.close_session(session) {
-                tracing::error!(%error, "the media core does not end a session");
-            }
-            self.sessions.remove(session);
-            self.services.sessions.forget(session);
-            self.forget_tracks(session);
-        }
-    }
-
-    fn forget_tracks(&mut self, session: SessionId) {
-        self.flowing.retain(|track| track.session != session);
-        self.services.recording.stop_session(session);
     }
 
     // --- the record -----------------------------------------------------------------------
@@ -471,8 +498,7 @@ impl HearingTask {
                 segment,
                 starts_ms,
             } => {
-                self.open_segments
-                    .insert(track, OpenSegment { segment, starts_ms });
+                self.record.opened(track, segment, starts_ms);
                 let command = Command::SegmentOpened {
                     participant: track.participant,
                     source: track.source,
@@ -484,45 +510,35 @@ impl HearingTask {
             RecordNotice::Closed {
                 track,
                 segment,
-                duration_ms,
+                ends_ms,
             } => {
-                let ends_ms = self.close_segment(track, segment).unwrap_or(0) + duration_ms;
-                self.act(
-                    Actor::Server,
-                    None,
-                    &Command::SegmentClosed { segment, ends_ms },
-                )
-                .await
+                self.record.closed(track, segment);
+                let command = Command::SegmentClosed { segment, ends_ms };
+                let outcome = self.act(Actor::Server, None, &command).await;
+                self.services.recording.settled(segment);
+                outcome
             }
             RecordNotice::Failed {
                 track,
                 segment,
                 fault,
             } => {
-                self.close_segment(track, segment);
-                self.record_failed(fault).await
+                self.record.closed(track, segment);
+                let outcome = self.record_failed(fault).await;
+                self.services.recording.settled(segment);
+                outcome
             }
             RecordNotice::Behind => self.record_failed(RecordFault::Recorder).await,
         }
     }
 
-    /// Forgets an open file; says where it began.
-    fn close_segment(&mut self, track: TrackRef, segment: SegmentId) -> Option<u64> {
-        if self
-            .open_segments
-            .get(&track)
-            .is_some_and(|open| open.segment == segment)
-        {
-            return self.open_segments.remove(&track).map(|open| open.starts_ms);
-        }
-        None
-    }
-
     async fn record_failed(&mut self, fault: RecordFault) -> Result<(), HubError> {
-        if self.hearing.state() == HearingState::Closed || self.hearing.record_fault().is_some() {
+        let concerned = self.hearing.on_record() && self.hearing.record_fault().is_none();
+        if !concerned || self.hearing.state() == HearingState::Closed {
             return Ok(());
         }
         tracing::error!(hearing.id = %self.hearing.subject().id, ?fault, "the record cannot be written");
+        self.record.faulted(Instant::now());
         self.act(Actor::Server, None, &Command::RecordFailed(fault))
             .await
     }
@@ -530,48 +546,22 @@ impl HearingTask {
     /// The rule that a session is not on record while a track is not being written, and the way
     /// back: the fault ends when the disk takes bytes again.
     async fn check_record(&mut self) -> Result<(), HubError> {
+        self.services.recording.try_again();
+        let now = Instant::now();
         if self.hearing.record_fault().is_some() {
-            if self.services.recording.can_write().await {
+            if self.record.may_mend(now) && self.services.recording.can_write().await {
                 return self.act(Actor::Server, None, &Command::RecordMended).await;
             }
             return Ok(());
         }
-        if self.services.recording.hangs() && self.hearing.on_record() {
+        if self.services.recording.hangs() {
             return self.record_failed(RecordFault::Disk).await;
         }
-        let now = Instant::now();
-        let missing: HashSet<TrackRef> = self
-            .graph
-            .keys()
-            .filter(|track| self.lacks_a_file(**track))
-            .copied()
-            .collect();
-        self.unwritten.retain(|track, _| missing.contains(track));
-        for track in missing {
-            self.unwritten.entry(track).or_insert(now);
-        }
         let allowed = self.services.recording.fault_after();
-        if self
-            .unwritten
-            .values()
-            .any(|since| now.duration_since(*since) > allowed)
-        {
-            self.unwritten.clear();
+        if self.record.misses_a_track(&self.graph, now, allowed) {
             return self.record_failed(RecordFault::TrackNotWritten).await;
         }
         Ok(())
-    }
-
-    /// Whether a track arrives, is to be recorded, and has no file.
-    fn lacks_a_file(&self, track: TrackRef) -> bool {
-        self.graph
-            .get(&track)
-            .is_some_and(|sinks| sinks.contains(&Sink::Recorder))
-            && !self.open_segments.contains_key(&track)
-            && self
-                .sessions
-                .track_key(track)
-                .is_some_and(|key| self.flowing.contains(&key))
     }
 
     // --- the draft ------------------------------------------------------------------------
@@ -581,7 +571,9 @@ impl HearingTask {
             DraftNotice::Line(line) => ServerMessage::Line { line },
             DraftNotice::SegmentRead(segment) => {
                 let command = Command::SegmentDrafted { segment };
-                return self.act(Actor::Server, None, &command).await;
+                let outcome = self.act(Actor::Server, None, &command).await;
+                self.services.draft.settled(segment);
+                return outcome;
             }
             DraftNotice::State(state) => {
                 if self.draft == state {
@@ -591,12 +583,48 @@ impl HearingTask {
                 ServerMessage::Draft { draft: state }
             }
         };
-        for connection in self.connections.values() {
-            if self.reads_draft(connection.participant) {
-                connection.outbox.send(message.clone());
-            }
+        for connection in self.connections.values().filter(|c| c.has_draft) {
+            connection.outbox.send(message.clone());
         }
         Ok(())
+    }
+
+    /// Sends the draft so far to those who may read it and have not got it: whoever came, came back
+    /// or was admitted.
+    async fn serve_draft(&mut self) {
+        let readers: Vec<ConnectionId> = self
+            .connections
+            .values()
+            .filter(|c| !c.has_draft && self.reads_draft(c.participant))
+            .map(Connection::id)
+            .collect();
+        if readers.is_empty() {
+            return;
+        }
+        let hearing = self.hearing.subject().id;
+        let lines = match self.services.draft.lines(hearing).await {
+            Ok(lines) => lines,
+            Err(error) => {
+                // Tried again with the next input.
+                tracing::error!(hearing.id = %hearing, error = explain(&error), "the draft cannot be read");
+                return;
+            }
+        };
+        for id in readers {
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
+            connection.has_draft = true;
+            let draft = self.draft.clone();
+            connection.outbox.send(ServerMessage::Draft { draft });
+            let messages = lines
+                .iter()
+                .map(|line| ServerMessage::Line { line: line.clone() })
+                .collect();
+            self.services
+                .tasks
+                .spawn(connection.outbox.trickle(messages));
+        }
     }
 
     fn reads_draft(&self, participant: ParticipantId) -> bool {
@@ -627,36 +655,32 @@ impl HearingTask {
         origin: Option<IpAddr>,
         command: &Command,
     ) -> Result<bool, HubError> {
-        let now = Timestamp::now();
+        let now = self.services.clock.now();
         let events = self.hearing.decide(now, actor, command)?;
         if events.is_empty() {
             return Ok(false);
         }
         let id = self.hearing.subject().id;
-        let closes = events.contains(&HearingEvent::Closed);
         let stored = events
             .iter()
             .map(|event| new_event(now, actor, origin, event))
             .collect::<Result<Vec<_>, _>>()?;
+        let database = &self.services.stores.database;
+        let closes = events.contains(&HearingEvent::Closed);
         if closes {
             let state = serde_json::json!(HearingState::Closed);
-            self.services
-                .stores
-                .database
+            database
                 .append_events_with_state(id, stored, &state, Some(now))
                 .await?;
         } else {
-            self.services
-                .stores
-                .database
-                .append_events(id, stored)
-                .await?;
+            database.append_events(id, stored).await?;
         }
         for event in &events {
             self.hearing.apply(now, event);
         }
-        if closes {
-            jobs::attach_when_settled(&self.services.stores.database, id, now).await?;
+        if closes && let Err(error) = jobs::attach_when_settled(database, id, now).await {
+            // It is asked for again when the server starts.
+            tracing::error!(hearing.id = %id, error = explain(&error), "the package of a closed hearing was not asked for");
         }
         Ok(true)
     }
@@ -669,21 +693,9 @@ impl HearingTask {
         if let Err(error) = self.services.shard.set_graph(self.room, media_graph) {
             tracing::error!(hearing.id = %self.hearing.subject().id, %error, "the media core does not take the graph");
         }
-        let lagging: Vec<ConnectionId> = self
-            .connections
-            .values()
-            .filter(|c| {
-                !c.outbox.send(ServerMessage::Hearing {
-                    hearing: self.view(c.participant),
-                })
-            })
-            .map(Connection::id)
-            .collect();
-        for id in lagging {
-            // Its socket ends when the queue's sender is gone; the client comes back by itself.
-            if let Some(weak) = self.inputs.upgrade() {
-                let _full = weak.try_send(Input::Gone(id));
-            }
+        for connection in self.connections.values() {
+            let hearing = self.view(connection.participant);
+            connection.outbox.send(ServerMessage::Hearing { hearing });
         }
     }
 
@@ -701,23 +713,17 @@ impl HearingTask {
                 let route = Route {
                     hearing: self.hearing.subject().id,
                     track: *track,
-                    epoch,
-                    recognise: (sinks.contains(&Sink::Recogniser)
-                        && track.source == TrackSource::Microphone)
-                        .then_some(person.language),
+                    epoch: self.services.clock.instant(epoch),
+                    recognise: sinks.contains(&Sink::Recogniser).then_some(person.language),
                 };
                 Some((key, route))
             })
             .collect()
     }
 
-    fn view(&self, viewer: ParticipantId) -> otyrys_signaling::wire::HearingView {
-        let recorded: BTreeSet<ParticipantId> = self
-            .open_segments
-            .keys()
-            .map(|track| track.participant)
-            .collect();
-        hearing_view(&self.hearing, viewer, &recorded, Timestamp::now())
+    fn view(&self, viewer: ParticipantId) -> HearingView {
+        let now = self.services.clock.now();
+        hearing_view(&self.hearing, viewer, &self.record.recorded(), now)
     }
 
     fn tell(&self, to: ConnectionId, message: ServerMessage) {
@@ -727,11 +733,8 @@ impl HearingTask {
     }
 
     fn tell_session(&self, session: SessionId, message: ServerMessage) {
-        if let Some(connection) = self
-            .connections
-            .values()
-            .find(|c| c.session == Some(session))
-        {
+        let mut all = self.connections.values();
+        if let Some(connection) = all.find(|c| c.has_session(session)) {
             connection.outbox.send(message);
         }
     }

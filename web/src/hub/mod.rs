@@ -3,14 +3,17 @@
 mod connection;
 mod hearing_task;
 mod media_link;
+mod record_watch;
 
 pub use connection::{Connection, ConnectionId, Outbox};
 pub use hearing_task::DraftNotice;
 
 use crate::{
+    cli::explain,
     draft::Draft,
     links::Links,
     recording::{RecordNotice, Recording},
+    steady_clock::SteadyClock,
     stores::Stores,
 };
 use hearing_task::{HearingTask, Input};
@@ -59,7 +62,11 @@ pub(crate) struct Services {
     pub(crate) recording: Recording,
     pub(crate) draft: Draft,
     pub(crate) links: Links,
+    pub(crate) clock: SteadyClock,
+    /// Small errands of hearings, which end with the client that they are for.
+    tasks: TaskTracker,
     sessions: Sessions,
+    next_room: AtomicU64,
 }
 
 /// Which hearing a media session belongs to.
@@ -113,20 +120,25 @@ impl Hub {
         recording: Recording,
         draft: Draft,
         links: Links,
+        clock: SteadyClock,
         stop: CancellationToken,
     ) -> Self {
+        let tasks = TaskTracker::new();
         let services = Services {
             stores,
             shard,
             recording,
             draft,
             links,
+            clock,
+            tasks: tasks.clone(),
             sessions: Sessions::default(),
+            next_room: AtomicU64::new(0),
         };
         Self {
             services: Arc::new(services),
             hearings: Arc::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             stop,
         }
     }
@@ -147,15 +159,10 @@ impl Hub {
             return Err(HubError::Stopping);
         }
         let hearing = load(&self.services.stores.database, id).await?;
-        let room = RoomId(u64::try_from(hearings.len()).unwrap_or(u64::MAX));
+        let room = RoomId(self.services.next_room.fetch_add(1, Ordering::Relaxed));
         let (inputs, queue) = mpsc::channel(INPUTS);
         let handle = HearingHandle { inputs };
-        let task = HearingTask::new(
-            hearing,
-            room,
-            Arc::clone(&self.services),
-            handle.inputs.downgrade(),
-        );
+        let task = HearingTask::new(hearing, room, Arc::clone(&self.services));
         self.tasks.spawn(task.run(queue, self.stop.clone()));
         hearings.insert(
             id,
@@ -167,17 +174,13 @@ impl Hub {
         Ok(handle)
     }
 
-    /// Loads the hearings that were open when the server stopped, so that people who come back
-    /// find them and what was left of their record is finished.
+    /// Loads a hearing that was open when the server stopped, so that people who come back find it
+    /// and what was left of its record is finished.
     ///
     /// # Errors
     /// [`HubError::Storage`].
-    pub async fn resume(&self, ids: &[HearingId]) -> Result<(), HubError> {
-        for id in ids {
-            let hearing = self.hearing(*id).await?;
-            hearing.put(Input::Restarted).await?;
-        }
-        Ok(())
+    pub(crate) async fn resume(&self, id: HearingId) -> Result<(), HubError> {
+        self.hearing(id).await?.put(Input::Restarted).await
     }
 
     /// Passes on what the media core says, to the hearing that it concerns.
@@ -228,16 +231,18 @@ impl Hub {
             .map(|(id, _)| *id)
     }
 
+    /// Loads the hearing if need be: what the record and the draft say is stored also when nobody
+    /// is there.
     async fn put(&self, hearing: HearingId, input: Input) {
-        let handle = self
-            .hearings
-            .lock()
-            .await
-            .get(&hearing)
-            .map(|r| r.handle.clone());
-        if let Some(handle) = handle {
-            // A hearing that has ended has nobody left to tell.
-            let _ended = handle.put(input).await;
+        let told = match self.hearing(hearing).await {
+            Ok(handle) => handle.put(input).await,
+            Err(error) => Err(error),
+        };
+        match told {
+            Ok(()) | Err(HubError::Stopping) => {}
+            Err(error) => {
+                tracing::error!(hearing.id = %hearing, error = explain(&error), "a hearing cannot be told what happened");
+            }
         }
     }
 
