@@ -1,4 +1,4 @@
-import { type ReactNode, useLayoutEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import { formatClock } from "../i18n/format";
@@ -31,6 +31,17 @@ export function DraftPanel({ lines, draft, people }: Props) {
   useLayoutEffect(() => {
     if (following && list.current !== null) list.current.scrollTop = list.current.scrollHeight;
   }, [lines, following]);
+
+  // A banner that appears, a turned phone or its tabs change the height; the newest line stays in sight.
+  useEffect(() => {
+    const element = list.current;
+    if (!following || element === null) return;
+    const observer = new ResizeObserver(() => {
+      element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [following]);
 
   const scrolled = () => {
     const element = list.current;

@@ -81,8 +81,14 @@ function SeatCard({ seat }: { seat: DemoSeat }) {
       <h3>{seat.name}</h3>
       <p className="seat-place">{t(`place.${seat.place}`)}</p>
       <p className="seat-note">{seat.rehearsal ? t("home.seatRehearsal") : t("home.seatFree")}</p>
-      <a className="button primary" href={seat.link} target="_blank" rel="noopener">
-        {t("home.joinAs", { name: t(`role.${seat.role}`) })}
+      <a
+        className="button primary"
+        href={seat.link}
+        target="_blank"
+        rel="noopener"
+        aria-label={t("home.joinAs", { name: t(`role.${seat.role}`) })}
+      >
+        {t("home.join")}
       </a>
     </li>
   );
