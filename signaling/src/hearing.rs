@@ -755,9 +755,13 @@ impl Hearing {
             HearingEvent::RecordFailed { fault } => self.record_fault = Some(*fault),
             HearingEvent::RecordMended => self.record_fault = None,
             HearingEvent::StageMarked { stage, at_ms } => self.stages.push((*stage, *at_ms)),
-            HearingEvent::LinkRenewed { participant } => {
-                self.update(*participant, |p| p.connected = false);
-            }
+            // Whoever opens the new link is looked at before they are let in again.
+            HearingEvent::LinkRenewed { participant } => self.update(*participant, |p| {
+                p.connected = false;
+                if matches!(p.standing, Standing::Waiting | Standing::Admitted) {
+                    p.standing = Standing::SelfTest;
+                }
+            }),
             // Whom the bench let in was the rehearsal participant, not this person.
             HearingEvent::SeatTaken { participant } => self.update(*participant, |p| {
                 p.standing = Standing::SelfTest;

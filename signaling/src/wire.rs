@@ -220,7 +220,7 @@ pub struct HearingView {
     pub courtroom: String,
     /// Language of the proceedings.
     pub language: Language,
-    /// RFC 3339, with the court's offset.
+    /// RFC 3339, UTC.
     pub scheduled_at: String,
     /// Where the hearing stands.
     pub state: HearingState,
@@ -281,7 +281,8 @@ pub struct DraftLine {
     pub language: Language,
     /// Mean probability of the tokens, 0 to 1.
     pub confidence: f32,
-    /// The model has no fitted weights for this language: not to be relied on without listening.
+    /// Not to be relied on without listening: no weights fitted to this language, or doubtful in
+    /// itself.
     pub weak: bool,
     /// The words with their times.
     pub words: Vec<Word>,

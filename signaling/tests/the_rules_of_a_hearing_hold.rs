@@ -210,3 +210,14 @@ fn a_person_who_takes_a_rehearsal_seat_is_admitted_anew() {
     assert_eq!(presence(&court, seat), Presence::Waiting);
     assert_eq!(presence(&court, other), Presence::Admitted);
 }
+
+#[test]
+fn whoever_opens_a_renewed_link_is_admitted_anew() {
+    let mut court = Court::in_session_on_record();
+    let seat = court.defendant;
+    let renew = Act::RenewLink { participant: seat };
+    court.does(court.clerk, act(renew)).unwrap();
+    court.waits(seat);
+    let presence = court.hearing.participant(seat).unwrap().presence();
+    assert_eq!(presence, Presence::Waiting);
+}

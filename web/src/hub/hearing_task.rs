@@ -124,6 +124,9 @@ impl HearingTask {
             }
             self.serve_draft().await;
             self.drop_lost().await;
+            if self.hearing.state() == HearingState::Closed {
+                self.part();
+            }
         }
         for connection in self.connections.values() {
             connection.outbox.send(ServerMessage::Bye {
@@ -286,6 +289,15 @@ impl HearingTask {
             .find(|(_, c)| c.participant == participant)
             .map(|(id, _)| *id);
         if let Some(connection) = old.and_then(|id| self.connections.remove(&id)) {
+            connection.outbox.send(ServerMessage::Bye { reason });
+            self.end_session(&connection);
+        }
+    }
+
+    /// The hearing is over: everybody is told and no media session is left.
+    fn part(&mut self) {
+        while let Some((_, connection)) = self.connections.pop_first() {
+            let reason = ByeReason::HearingClosed;
             connection.outbox.send(ServerMessage::Bye { reason });
             self.end_session(&connection);
         }

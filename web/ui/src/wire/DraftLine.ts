@@ -35,7 +35,8 @@ language: Language,
  */
 confidence: number, 
 /**
- * The model has no fitted weights for this language: not to be relied on without listening.
+ * Not to be relied on without listening: no weights fitted to this language, or doubtful in
+ * itself.
  */
 weak: boolean, 
 /**

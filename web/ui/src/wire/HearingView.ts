@@ -34,7 +34,7 @@ courtroom: string,
  */
 language: Language, 
 /**
- * RFC 3339, with the court's offset.
+ * RFC 3339, UTC.
  */
 scheduled_at: string, 
 /**
