@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import { Court } from "./support/court.mjs";
-import { look, OUTPUT, Person } from "./support/person.mjs";
+import { OUTPUT, Person } from "./support/person.mjs";
 import { until } from "./support/wait.mjs";
 
 const LANGUAGES = ["kk", "ru", "en"];
@@ -23,7 +23,6 @@ before(async () => {
 });
 
 after(async () => {
-  if (process.env.OTYRYS_LOOK !== undefined) await look({ clerk, witness }, [court?.program.output, natives?.output]);
   await Promise.all([clerk?.leave(), witness?.leave()]);
   await natives?.stop();
   await court?.close();
@@ -79,8 +78,9 @@ test("the room on record, as the clerk and as the witness see it", { timeout: 24
   natives = court.rehearse(["judge", "defendant"], "--leave-open");
   await clerk.takeSeat(court.seats.clerk);
   await clerk.sees("hearing-room");
+  await clerk.admits(court.seats.defendant);
   await clerk.admits(court.seats.witness);
-  await until("the native judge has gone on record", () => clerk.isOnRecord(), 90_000);
+  await clerk.goesOnRecord();
   await until("the draft has lines", async () => (await clerk.lines()).length >= 3, 120_000);
   await isAccessible(clerk, "room-clerk");
   await clerk.page.setViewportSize(PHONE);
