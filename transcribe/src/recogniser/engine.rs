@@ -98,6 +98,7 @@ impl Whisper {
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
         params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
+        params.set_max_tokens(most_tokens(samples.len()));
         state.full(params, samples).map_err(|e| e.to_string())?;
 
         let end_of_text = model.token_eot();
@@ -238,6 +239,14 @@ fn parameters(language: &'static str) -> FullParams<'static, 'static> {
     params.set_print_realtime(false);
     params.set_print_timestamps(false);
     params
+}
+
+/// More tokens than anybody speaks in so many samples: 20 characters a second, and in Kazakh no
+/// fewer than 1.5 characters in a token. Over a noise whisper can repeat one sound to the end of
+/// its window, which takes a hundred times as long and keeps everybody else's words waiting.
+fn most_tokens(samples: usize) -> i32 {
+    let seconds = samples / SAMPLE_RATE_HZ as usize + 1;
+    i32::try_from(24 + 16 * seconds).unwrap_or(i32::MAX)
 }
 
 /// The encoder's window, fitted to the sound (50 positions a second, and 128 for safety): a

@@ -124,6 +124,7 @@ pub(super) fn judge(
         || INVENTED_LINES.contains(&line.as_str())
         || INVENTED_BEGINNINGS.iter().any(|b| line.starts_with(b))
         || describes_a_sound(&text)
+        || drones(&text)
     {
         Verdict::Invented
     } else if prompt.is_some_and(|prompt| echoes(&spoken, prompt)) {
@@ -147,6 +148,16 @@ fn describes_a_sound(text: &str) -> bool {
         && text
             .split_whitespace()
             .any(|word| DESCRIBED_SOUNDS.iter().any(|sound| word.starts_with(sound)))
+}
+
+/// Whether one letter follows itself as in no word of any language ("КПППППП").
+fn drones(text: &str) -> bool {
+    let (mut run, mut last) = (0, ' ');
+    text.chars().any(|letter| {
+        run = if letter == last { run + 1 } else { 1 };
+        last = letter;
+        run >= 6 && letter.is_alphabetic()
+    })
 }
 
 /// Whether the line is a stretch of the prompt of at least four words. A party who gives their
@@ -219,6 +230,7 @@ mod tests {
             Verdict::Invented
         );
         assert_eq!(judged("УК РК.", -0.2), Verdict::Keep);
+        assert_eq!(judged("КПППППППП", -0.2), Verdict::Invented);
         assert_eq!(judged("Музыка играла громко.", -0.2), Verdict::Keep);
     }
 
