@@ -120,7 +120,7 @@ check "rustdoc" env RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --work
 
 required "model and speech" .ci/speech.sh "$CARGO_TARGET_DIR/debug/otyrys"
 required "browser packages" .ci/browser.sh --packages
-suite "tests" "$CARGO_TARGET_DIR/nextest/default/junit.xml" cargo nextest run --locked --workspace
+suite "tests" "$ROOT/target/nextest/default/junit.xml" cargo nextest run --locked --workspace
 lines "doc tests" 'test result: .* ([0-9]+) passed;.*' 'test result: .* ([0-9]+) failed;.*' \
     cargo test --quiet --locked --workspace --doc
 if compgen -G 'tests/browser/*.test.mjs' >/dev/null; then
