@@ -4,7 +4,7 @@ use crate::error::StorageError;
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{
-    Sqlite, Transaction,
+    Connection, Sqlite, Transaction,
     migrate::Migrator,
     sqlite::{
         SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -68,7 +68,19 @@ impl Database {
                 .max_connections(connections)
                 .acquire_timeout(busy.max(Duration::from_secs(1)))
         };
-        let writer = pool(1).connect_with(options.clone()).await?;
+        // After a commit that met a full disk, SQLite may still be in the transaction, so that what
+        // follows would be lost with it, or sqlx may still believe so and begin no other. Such a
+        // connection is closed when it comes back, and the next writer gets a new one.
+        let writer = pool(1)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // Without a transaction SQLite refuses to roll back, as it should here.
+                    let rolled_back = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+                    Ok(rolled_back.is_err() && !connection.is_in_transaction())
+                })
+            })
+            .connect_with(options.clone())
+            .await?;
         let readers = pool(READERS).connect_with(options).await?;
         Ok(Self {
             readers,

@@ -26,7 +26,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// How often the end of a growing file is looked at. The recorder writes a chunk each 0.7 s.
 const LOOK: Duration = Duration::from_millis(250);
 /// How soon a line is stored again that the database did not take. Recognition waits meanwhile.
-const STORE_AGAIN: Duration = Duration::from_secs(1);
+const STORE_AGAIN: Duration = Duration::from_secs(5);
 /// Bytes that are read from the record at once: about a minute of Opus.
 const READ: usize = 256 * 1024;
 

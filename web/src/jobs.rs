@@ -26,6 +26,8 @@ const DELIVER: &str = "deliver";
 const LEASE: Duration = Duration::from_secs(30 * 60);
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(300);
+/// How soon the queue is looked at again when the database failed.
+const FAILED: Duration = Duration::from_secs(5);
 /// How soon a hearing whose record or draft is not complete yet is looked at again.
 const NOT_SETTLED: Duration = Duration::from_millis(500);
 
@@ -83,19 +85,15 @@ impl Jobs {
     /// Runs jobs until the server stops.
     pub(crate) async fn run(self, stop: CancellationToken) {
         loop {
-            let busy = match self.run_one().await {
-                Ok(busy) => busy,
+            let pause = match self.run_one().await {
+                Ok(true) => Duration::ZERO,
+                Ok(false) => LOOK,
                 Err(error) => {
                     tracing::error!(error = explain(&error), "the job queue failed");
-                    false
+                    FAILED
                 }
             };
-            if !busy {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = time::sleep(LOOK) => {}
-                }
-            } else if stop.is_cancelled() {
+            if stop.run_until_cancelled(time::sleep(pause)).await.is_none() {
                 return;
             }
         }

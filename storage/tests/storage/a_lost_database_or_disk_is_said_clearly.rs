@@ -152,3 +152,75 @@ fn write_until_full() {
     assert_eq!(writer.acknowledged().len, 60_000);
     writer.append(&chunk(8, 10), 7000).unwrap();
 }
+
+/// Runs [`append_until_full_and_on`] in a process of its own whose files may not pass 1 MiB until
+/// it lifts the limit, as an operator makes room on a full disk.
+#[test]
+fn a_database_that_met_a_full_disk_works_again_when_there_is_room() {
+    let status = Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -S -f 1024; exec \"$@\"", "bash"])
+        .arg(env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_lost_database_or_disk_is_said_clearly::append_until_full_and_on",
+            "--ignored",
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[tokio::test]
+#[ignore = "the child of a_database_that_met_a_full_disk_works_again_when_there_is_room"]
+async fn append_until_full_and_on() {
+    let court = Court::open().await;
+    let large = || {
+        let mut event = event("x", 1);
+        event.data = serde_json::Value::String("x".repeat(20_000));
+        event
+    };
+    let mut acknowledged = 0;
+    let full = loop {
+        match court.database.append_event(court.hearing, large()).await {
+            Ok(_) => acknowledged += 1,
+            Err(error) => break error,
+        }
+        assert!(acknowledged < 1_000, "the limit was never met");
+    };
+    assert!(
+        matches!(
+            full,
+            StorageError::DiskFull(_) | StorageError::NotWritable { .. }
+        ),
+        "{full:?}"
+    );
+    let lifted = Command::new("prlimit")
+        .args([
+            "--pid",
+            &std::process::id().to_string(),
+            "--fsize=unlimited",
+        ])
+        .status()
+        .unwrap();
+    assert!(lifted.success());
+    court
+        .database
+        .append_event(court.hearing, large())
+        .await
+        .unwrap();
+    let Court {
+        dir,
+        database,
+        hearing,
+        ..
+    } = court;
+    database.close().await;
+    drop(database);
+    let database = Database::open(dir.path()).await.unwrap();
+    let events = database.events(hearing).await.unwrap();
+    assert_eq!(
+        events.len(),
+        acknowledged + 1,
+        "what was acknowledged is there"
+    );
+}

@@ -88,6 +88,8 @@ pub(super) struct HearingTask {
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
+    /// What happened and could not be stored.
+    unstored: Vec<NewEvent>,
 }
 
 impl HearingTask {
@@ -102,6 +104,7 @@ impl HearingTask {
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
+            unstored: Vec::new(),
         }
     }
 
@@ -673,20 +676,22 @@ impl HearingTask {
             return Ok(false);
         }
         let id = self.hearing.subject().id;
-        let stored = events
-            .iter()
-            .map(|event| new_event(now, actor, origin, event))
-            .collect::<Result<Vec<_>, _>>()?;
-        let database = &self.services.stores.database;
         let closes = events.contains(&HearingEvent::Closed);
-        if closes {
-            let state = serde_json::json!(HearingState::Closed);
-            database
-                .append_events_with_state(id, stored, &state, Some(now))
-                .await?;
-        } else {
-            database.append_events(id, stored).await?;
+        let mut unstored = self.unstored.clone();
+        for event in &events {
+            unstored.push(new_event(now, actor, origin, event)?);
         }
+        match self.store(unstored.clone(), closes, now).await {
+            Ok(()) => self.unstored.clear(),
+            // The disk that refuses the record may refuse this as well. That the session is off the
+            // record is true all the same; it is stored with whatever is stored next.
+            Err(error) if matches!(command, Command::RecordFailed(_)) => {
+                tracing::error!(hearing.id = %id, error = explain(&error), "that the record failed is not stored yet");
+                self.unstored = unstored;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let database = &self.services.stores.database;
         for event in &events {
             self.hearing.apply(now, event);
         }
@@ -695,6 +700,25 @@ impl HearingTask {
             tracing::error!(hearing.id = %id, error = explain(&error), "the package of a closed hearing was not asked for");
         }
         Ok(true)
+    }
+
+    async fn store(
+        &self,
+        events: Vec<NewEvent>,
+        closes: bool,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let database = &self.services.stores.database;
+        let id = self.hearing.subject().id;
+        if closes {
+            let state = serde_json::json!(HearingState::Closed);
+            database
+                .append_events_with_state(id, events, &state, Some(now))
+                .await?;
+        } else {
+            database.append_events(id, events).await?;
+        }
+        Ok(())
     }
 
     /// Makes the media core, the recorder and everybody's page follow the state.
