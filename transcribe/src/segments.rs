@@ -219,7 +219,9 @@ impl Cutter {
         let keep = open.scores.len() - open.silence.saturating_sub(PAD);
         let rest = open.samples.split_off(keep * FRAME);
         self.remember(&rest);
-        if open.voiced() < open.least {
+        // What a cut left behind may be nothing but the silence after the speech.
+        let only_silence = open.silence >= open.scores.len() - open.lead;
+        if only_silence || open.voiced() < open.least {
             return None;
         }
         let pad_after = open.silence.min(PAD);
