@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the browser tests' npm packages and runs those that node runs by itself.
-# The scenarios that need a server are driven from the Rust tests of tests/.
+# They start the built server themselves, and stop it.
 # Called with --packages it only installs.
 source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 

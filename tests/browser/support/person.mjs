@@ -1,6 +1,9 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { writeWav } from "./speech.mjs";
 import { until } from "./wait.mjs";
 
 /** Where screenshots go. */
@@ -39,6 +42,11 @@ export class Person {
   /** `wav`: spoken once, from the moment that the page opens the microphone; silent without. */
   static async arrive({ wav, devices = true, language = "ru-RU", viewport = { width: 1280, height: 800 } } = {}) {
     const person = new Person();
+    person.folder = await mkdtemp(join(tmpdir(), "otyrys-person-"));
+    // Without a file Chromium's fake microphone beeps each second, which keeps the recogniser from
+    // what others say.
+    const silence = join(person.folder, "silence.wav");
+    await writeWav(silence, [], { lead: 1 });
     person.browser = await chromium.launch({
       executablePath: CHROMIUM,
       headless: true,
@@ -46,7 +54,7 @@ export class Person {
         ...FLAGS,
         "--use-fake-ui-for-media-stream",
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
-        ...(wav === undefined ? [] : [`--use-file-for-fake-audio-capture=${wav}%noloop`]),
+        `--use-file-for-fake-audio-capture=${wav ?? silence}%noloop`,
       ],
     });
     person.context = await person.browser.newContext({ ignoreHTTPSErrors: true, locale: language, viewport });
@@ -60,6 +68,7 @@ export class Person {
 
   async leave() {
     await this.browser.close();
+    await rm(this.folder, { recursive: true });
   }
 
   by(testId) {
