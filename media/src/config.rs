@@ -26,6 +26,10 @@ pub struct MediaLimits {
     /// How long a client may take from its offer until ICE and DTLS are up. Default 30 s: what
     /// browsers allow themselves.
     pub connect: Duration,
+    /// What a line is taken to carry before it was measured, in bit/s. Default 600,000: a prison's
+    /// line of 1 Mbit/s is not flooded in the first second; a better line is found by probes
+    /// within the next.
+    pub first_estimate_bps: u64,
     /// The least time between two key-frame requests for the same track. Default 500 ms: a key
     /// frame is five to ten times a delta frame, and 30 receivers who join must not ask 30 times.
     pub keyframe_interval: Duration,
@@ -52,6 +56,7 @@ impl Default for MediaLimits {
             addresses: 16,
             silence: Duration::from_secs(10),
             connect: Duration::from_secs(30),
+            first_estimate_bps: 600_000,
             keyframe_interval: Duration::from_millis(500),
             outputs: 65_536,
             commands: 4_096,

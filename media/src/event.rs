@@ -1,6 +1,6 @@
 //! What the media core tells.
 
-use crate::{Codec, Mid, RoomId, SessionId, TrackKey, TrackKind};
+use crate::{Layer, LineReport, Mid, RoomId, SessionId, TrackKey};
 
 /// A fact about a session, a track or a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,10 +23,6 @@ pub enum Event {
     TrackStarted {
         /// Which.
         track: TrackKey,
-        /// Sound or picture.
-        kind: TrackKind,
-        /// How it is encoded.
-        codec: Codec,
     },
     /// The track sends no more: its section was given up or its session has ended.
     TrackStopped {
@@ -57,6 +53,23 @@ pub enum Event {
         /// Receiving picture sections.
         video: u32,
     },
+    /// Which layers of a picture somebody watches, from the smallest. Its sender may pause the
+    /// others, and must send them again when told. Until told otherwise all are watched.
+    LayersWatched {
+        /// Which.
+        track: TrackKey,
+        /// At least the smallest.
+        watched: Vec<Layer>,
+    },
+    /// The line to a client carries sound alone, or carries pictures again.
+    SoundOnly {
+        /// Whose.
+        session: SessionId,
+        /// Whether no picture is sent.
+        sound_only: bool,
+    },
+    /// What the line to a client looked like in the last interval of 2 s.
+    Line(LineReport),
     /// Who is heard in a room, loudest first. Only microphones with at least one sink count.
     Levels {
         /// Where.

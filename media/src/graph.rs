@@ -1,6 +1,6 @@
 //! Tracks, sinks and the graph between them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A group of sessions among which tracks may flow. No packet ever leaves its room.
@@ -96,6 +96,7 @@ pub enum Sink {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Graph {
     edges: BTreeMap<TrackKey, Vec<Sink>>,
+    favoured: BTreeSet<TrackKey>,
 }
 
 impl Graph {
@@ -111,6 +112,17 @@ impl Graph {
         if !sinks.contains(&sink) {
             sinks.push(sink);
         }
+    }
+
+    /// Lets every receiver keep the picture of `track` longest when its line becomes narrow.
+    pub fn favour(&mut self, track: TrackKey) {
+        self.favoured.insert(track);
+    }
+
+    /// Whether the picture of `track` is kept longest.
+    #[must_use]
+    pub fn favours(&self, track: TrackKey) -> bool {
+        self.favoured.contains(&track)
     }
 
     /// The sinks that `track` reaches.

@@ -73,6 +73,18 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
     graph
 }
 
+/// The tracks whose pictures everybody keeps longest when a line becomes narrow: the bench.
+pub fn favoured_pictures(hearing: &Hearing) -> impl Iterator<Item = TrackRef> {
+    hearing
+        .participants()
+        .iter()
+        .filter(|p| p.person.role == Role::Judge)
+        .map(|p| TrackRef {
+            participant: p.person.id,
+            source: TrackSource::Camera,
+        })
+}
+
 /// Court IT sees the state of a hearing, never its content.
 fn receives_content(role: Role) -> bool {
     role != Role::TechnicalOfficer

@@ -54,8 +54,41 @@ pub enum ClientMessage {
         /// What to do.
         act: Act,
     },
+    /// What the page does with each picture, so that only what is seen is sent. Replaces all that
+    /// was said before; a picture that is not named counts as shown large.
+    Shown {
+        /// At most [`MAX_SHOWN`]; more are ignored.
+        pictures: Vec<ShownPicture>,
+    },
     /// The person leaves on purpose. Closing the socket without it counts as a lost line.
     Leave,
+}
+
+/// The most pictures of which a page may say what it does with them: everybody in the largest
+/// hearing with camera and screen.
+pub const MAX_SHOWN: usize = 128;
+
+/// What a page does with one picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ShownPicture {
+    /// Which.
+    pub track: TrackRef,
+    /// How much of it is seen.
+    pub view: View,
+    /// Whether the person asked to keep seeing it.
+    pub pinned: bool,
+}
+
+/// How much of a picture a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// Not at all.
+    Hidden,
+    /// Small, as one of many.
+    Tile,
+    /// Large.
+    Stage,
 }
 
 /// A WebRTC offer.
@@ -157,6 +190,19 @@ pub enum ServerMessage {
         audio: u32,
         /// `recvonly` picture sections.
         video: u32,
+    },
+    /// Which layers of the person's own picture somebody watches: the page pauses the others, and
+    /// goes on with them when told. Until told otherwise all are watched.
+    LayersWatched {
+        /// Of which picture.
+        source: TrackSource,
+        /// Counted from the smallest, 0. At least the smallest.
+        layers: Vec<u8>,
+    },
+    /// The line to this person became too narrow for pictures, or wide enough again.
+    SoundOnly {
+        /// Whether no picture is sent.
+        sound_only: bool,
     },
     /// Who is being heard now, loudest first (RFC 6464 levels).
     Speaking {

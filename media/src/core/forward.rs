@@ -1,10 +1,14 @@
 //! From a track to its sinks: the only place where packets of one session reach another.
 
+use super::keyframes::Encoded;
 use super::rewriter::{Incoming, PictureNumbers};
-use super::slot::{self, Forwarded, Written};
+use super::session::Stream;
+use super::slot::{self, Forwarded};
+use super::tap::Tapped;
 use super::{Core, Output};
 use crate::{
-    Event, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source, TrackKey, TrackKind,
+    Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
+    TrackKey, TrackKind,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +26,9 @@ pub(super) struct Route {
 
 impl Core {
     /// Sends one packet of `track` along the edges of the graph, and nowhere else.
-    pub(super) fn forward(&mut self, track: TrackKey, stream: u64, packet: RtpPacket) {
+    pub(super) fn forward(&mut self, track: TrackKey, stream: Stream, packet: RtpPacket) {
         self.flowing(track, true);
+        let layer = stream.layer;
         let kind = track.source.kind();
         let codec = kind.codec();
         let descriptor = match kind {
@@ -38,30 +43,46 @@ impl Core {
         };
         let starts_keyframe = descriptor.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload));
         if starts_keyframe {
-            self.keyframes.satisfied(track);
+            self.keyframes.satisfied((track, layer));
         }
+        let now = self.now;
+        let Some(from) = self.sessions.get_mut(&track.session) else {
+            return;
+        };
+        let room = from.room;
+        let Some(state) = from.tracks.get_mut(&track.source) else {
+            return;
+        };
+        state.encodings.received(layer, packet.payload.len(), now);
+        let best = state.encodings.best(now);
         let Some(route) = self.routes.get(&track) else {
             return;
         };
+        let mut awaited = [false; MAX_LAYERS];
+        let tapped = if route.recorded {
+            state.tap.take(kind, stream, best, starts_keyframe)
+        } else {
+            Tapped::default()
+        };
         if track.source == Source::Microphone
             && let Some(level) = packet.header.ext_vals.audio_level
-            && let Some(room) = self
-                .sessions
-                .get(&track.session)
-                .and_then(|from| self.rooms.get_mut(&from.room))
+            && let Some(room) = self.rooms.get_mut(&room)
         {
             room.loudness
-                .heard(track.session, level.unsigned_abs(), self.now);
+                .heard(track.session, level.unsigned_abs(), now);
             let due = room.loudness.deadline();
             self.levels_at = self.levels_at.into_iter().chain(due).min();
         }
-        if route.recorded {
+        if let Some(layer) = tapped.awaits {
+            awaited[layer.index()] = true;
+        }
+        if let Some(number) = tapped.recorded {
             self.counters.recorded += 1;
             self.outputs.push_back(Output::Recorded(RecordedPacket {
                 track,
                 kind,
                 codec,
-                stream,
+                stream: number,
                 seq: *packet.seq_no,
                 timestamp: packet.time.numer(),
                 clock_rate_hz: codec.clock_rate_hz(),
@@ -78,8 +99,10 @@ impl Core {
             }));
         }
         let forwarded = Forwarded {
+            layer,
+            best,
             incoming: Incoming {
-                origin: (track, stream),
+                origin: (track, stream.number),
                 kind,
                 seq: *packet.seq_no,
                 timestamp: packet.header.timestamp,
@@ -98,7 +121,6 @@ impl Core {
             descriptor,
             payload: packet.payload,
         };
-        let mut needs_keyframe = false;
         for (receiver, slot) in &route.receivers {
             let Some(session) = self.sessions.get_mut(receiver) else {
                 continue;
@@ -106,20 +128,34 @@ impl Core {
             if !session.connected {
                 continue;
             }
-            match session.write(*slot, &forwarded) {
-                Written::Queued => {
-                    self.counters.forwarded += 1;
-                    if !session.dirty {
-                        session.dirty = true;
-                        self.dirty.push(*receiver);
-                    }
+            let written = session.write(*slot, &forwarded);
+            if let Some(layer) = written.awaits {
+                awaited[layer.index()] = true;
+            }
+            if written.queued {
+                self.counters.forwarded += 1;
+                if !session.dirty {
+                    session.dirty = true;
+                    self.dirty.push(*receiver);
                 }
-                Written::NeedsKeyframe => needs_keyframe = true,
-                Written::Dropped => {}
             }
         }
-        if needs_keyframe {
-            self.want_keyframe(track);
+        for layer in Layer::ALL {
+            if awaited[layer.index()] {
+                self.want_keyframe(track, layer);
+            }
+        }
+    }
+
+    /// Notes that a layer of a track stays away.
+    pub(super) fn paused(&mut self, track: TrackKey, layer: Layer) {
+        let all = self
+            .sessions
+            .get_mut(&track.session)
+            .and_then(|from| from.tracks.get_mut(&track.source))
+            .is_some_and(|state| state.encodings.paused(layer));
+        if all {
+            self.flowing(track, false);
         }
     }
 
@@ -137,23 +173,34 @@ impl Core {
         }
     }
 
-    /// Wants a key frame from the sender of `track`, now or when it may be asked again.
-    pub(super) fn want_keyframe(&mut self, track: TrackKey) {
+    /// Wants a key frame of one layer from the sender of `track`, now or when it may be asked again.
+    pub(super) fn want_keyframe(&mut self, track: TrackKey, layer: Layer) {
         let exists = self
             .sessions
             .get(&track.session)
             .is_some_and(|from| from.tracks.contains_key(&track.source));
-        if exists && track.source.kind() == TrackKind::Video && self.keyframes.want(track, self.now)
+        if exists
+            && track.source.kind() == TrackKind::Video
+            && self.keyframes.want((track, layer), self.now)
         {
-            self.ask_keyframe(track);
+            self.ask_keyframe((track, layer));
         }
     }
 
-    pub(super) fn ask_keyframe(&mut self, track: TrackKey) {
+    /// The layer of `track` that somebody gets who may have up to `most`.
+    pub(super) fn layer_for(&self, track: TrackKey, most: Layer) -> Layer {
+        self.sessions
+            .get(&track.session)
+            .and_then(|from| from.tracks.get(&track.source))
+            .map(|state| state.encodings.best(self.now).up_to(most))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn ask_keyframe(&mut self, (track, layer): Encoded) {
         let Some(session) = self.sessions.get_mut(&track.session) else {
             return;
         };
-        if session.ask_keyframe(track.source) && !session.dirty {
+        if session.ask_keyframe(track.source, layer) && !session.dirty {
             session.dirty = true;
             self.dirty.push(track.session);
         }
@@ -235,8 +282,9 @@ impl Core {
         for receiver in told {
             self.tell_slots(receiver);
         }
+        self.allocate_room(id);
         for track in new_pictures {
-            self.want_keyframe(track);
+            self.want_keyframe(track, self.layer_for(track, Layer::SMALLEST));
         }
     }
 

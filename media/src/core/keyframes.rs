@@ -1,14 +1,17 @@
-//! Key-frame requests: coalesced and throttled for each track.
+//! Key-frame requests: coalesced and throttled for each layer of a track.
 
-use crate::TrackKey;
+use crate::{Layer, TrackKey};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
+
+/// A layer of a track: each is encoded, and asked, for itself.
+pub(super) type Encoded = (TrackKey, Layer);
 
 /// Who was asked when, and who is to be asked again.
 #[derive(Debug)]
 pub(super) struct KeyframeRequests {
     interval: Duration,
-    tracks: HashMap<TrackKey, Asked>,
+    tracks: HashMap<Encoded, Asked>,
     /// The earliest moment at which a waiting request may go out.
     next: Option<Instant>,
 }
@@ -31,7 +34,7 @@ impl KeyframeRequests {
     /// Wants a key frame of `track`. True: ask its sender now. False: it was asked a moment ago,
     /// and will be asked again when the interval is over.
     #[must_use]
-    pub(super) fn want(&mut self, track: TrackKey, now: Instant) -> bool {
+    pub(super) fn want(&mut self, track: Encoded, now: Instant) -> bool {
         let Some(asked) = self.tracks.get_mut(&track) else {
             self.tracks.insert(
                 track,
@@ -56,7 +59,7 @@ impl KeyframeRequests {
     }
 
     /// A key frame of `track` came: whoever waited for one has it.
-    pub(super) fn satisfied(&mut self, track: TrackKey) {
+    pub(super) fn satisfied(&mut self, track: Encoded) {
         if let Some(asked) = self.tracks.get_mut(&track) {
             asked.again = false;
         }
@@ -64,7 +67,7 @@ impl KeyframeRequests {
 
     /// Forgets a track that has stopped.
     pub(super) fn forget(&mut self, track: TrackKey) {
-        self.tracks.remove(&track);
+        self.tracks.retain(|(of, _), _| *of != track);
     }
 
     /// When [`due`](Self::due) should be asked next.
@@ -73,7 +76,7 @@ impl KeyframeRequests {
     }
 
     /// The tracks whose senders are to be asked now.
-    pub(super) fn due(&mut self, now: Instant) -> Vec<TrackKey> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<Encoded> {
         if self.next.is_none_or(|next| next > now) {
             return Vec::new();
         }
@@ -105,10 +108,13 @@ mod tests {
 
     #[test]
     fn many_wishes_are_two_requests() {
-        let track = TrackKey {
-            session: SessionId(1),
-            source: Source::Camera,
-        };
+        let track = (
+            TrackKey {
+                session: SessionId(1),
+                source: Source::Camera,
+            },
+            Layer::SMALLEST,
+        );
         let start = Instant::now();
         let mut requests = KeyframeRequests::new(Duration::from_millis(500));
         assert!(requests.want(track, start));
@@ -126,10 +132,13 @@ mod tests {
 
     #[test]
     fn a_key_frame_that_came_ends_the_wait() {
-        let track = TrackKey {
-            session: SessionId(1),
-            source: Source::Camera,
-        };
+        let track = (
+            TrackKey {
+                session: SessionId(1),
+                source: Source::Camera,
+            },
+            Layer::SMALLEST,
+        );
         let start = Instant::now();
         let mut requests = KeyframeRequests::new(Duration::from_millis(500));
         assert!(requests.want(track, start));

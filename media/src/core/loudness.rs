@@ -52,6 +52,11 @@ impl Loudness {
         }
     }
 
+    /// Who speaks at present.
+    pub(super) fn first(&self) -> Option<SessionId> {
+        self.told.first().copied()
+    }
+
     /// When [`changed`](Self::changed) should be asked next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.next
@@ -73,7 +78,7 @@ impl Loudness {
             voice.sum = 0.0;
             voice.packets = 0;
         }
-        let first = self.told.first().copied();
+        let first = self.first();
         let mut loud: Vec<(SessionId, f32)> = self
             .voices
             .iter()

@@ -1,17 +1,22 @@
 //! The state machine of all rooms of one shard.
 
+mod allocate;
+mod bandwidth;
 mod demux;
+mod encodings;
 mod forward;
 mod keyframes;
 mod loudness;
+mod meter;
 mod rewriter;
 mod sections;
 mod session;
 mod slot;
+mod tap;
 
 use crate::{
-    DisconnectReason, Event, Graph, MediaError, MediaLimits, Mid, RecordedPacket, RoomId,
-    SessionId, Source, TrackKey,
+    DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid,
+    RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
 };
 use demux::Demux;
 use forward::Route;
@@ -65,6 +70,14 @@ pub enum Command {
     CloseRoom(RoomId),
     /// Asks the sender of a picture for a key frame, for a recorder that starts a file.
     RequestKeyframe(TrackKey),
+    /// What the page of a client does with each picture. Replaces all that was said before; a
+    /// picture that is not named is shown large.
+    SetShown {
+        /// Whose page.
+        session: SessionId,
+        /// Each picture that is not shown large, or that is pinned.
+        shown: HashMap<TrackKey, Shown>,
+    },
 }
 
 /// A client's offer. A second one on the same session adds or gives up sections or restarts ICE.
@@ -139,6 +152,7 @@ pub struct Core {
     keyframes: KeyframeRequests,
     deadlines: BTreeSet<(Instant, SessionId)>,
     levels_at: Option<Instant>,
+    allocate_at: Option<Instant>,
     dirty: Vec<SessionId>,
     outputs: VecDeque<Output>,
     drained: Drained,
@@ -168,6 +182,7 @@ impl Core {
             demux: Demux::default(),
             deadlines: BTreeSet::new(),
             levels_at: None,
+            allocate_at: None,
             dirty: Vec::new(),
             outputs: VecDeque::new(),
             drained: Drained::default(),
@@ -234,7 +249,7 @@ impl Core {
                     limit: self.limits.sessions,
                 });
             }
-            None => Session::new(offer.room, &self.candidates, now),
+            None => Session::new(offer.room, &self.candidates, &self.limits, now),
         };
         let is_new = !self.is_in_room(offer.room, id);
         let fragment = session.fragment();
@@ -283,15 +298,11 @@ impl Core {
         }
         for source in changes.started {
             if !known.contains(&source) {
-                let kind = source.kind();
-                let track = TrackKey {
-                    session: id,
-                    source,
-                };
                 self.tell(Event::TrackStarted {
-                    track,
-                    kind,
-                    codec: kind.codec(),
+                    track: TrackKey {
+                        session: id,
+                        source,
+                    },
                 });
             }
         }
@@ -344,6 +355,7 @@ impl Core {
                 self.deadlines.first().map(|(at, _)| *at),
                 self.keyframes.deadline(),
                 self.levels_at,
+                self.allocate_at,
             ]
             .into_iter()
             .flatten()
@@ -413,13 +425,16 @@ impl Core {
     }
 
     fn command(&mut self, command: Command) {
+        /// The recorder gets the best that there is.
+        const LARGEST: Layer = Layer::ALL[MAX_LAYERS - 1];
+
         match command {
             Command::SetGraph { room, graph } => {
                 let recorded_before = self.recorded_pictures(room);
                 self.rooms.entry(room).or_default().graph = graph;
                 self.connect_tracks(room);
                 for track in self.recorded_pictures(room).difference(&recorded_before) {
-                    self.want_keyframe(*track);
+                    self.want_keyframe(*track, self.layer_for(*track, LARGEST));
                 }
                 self.drop_empty_room(room);
             }
@@ -435,7 +450,10 @@ impl Core {
                 }
                 self.rooms.remove(&room);
             }
-            Command::RequestKeyframe(track) => self.want_keyframe(track),
+            Command::RequestKeyframe(track) => {
+                self.want_keyframe(track, self.layer_for(track, LARGEST));
+            }
+            Command::SetShown { session, shown } => self.set_shown(session, shown),
         }
     }
 
@@ -461,6 +479,7 @@ impl Core {
         for track in self.keyframes.due(now) {
             self.ask_keyframe(track);
         }
+        self.allocate_due(now);
         if self.levels_at.is_some_and(|at| at <= now) {
             for (room, state) in &mut self.rooms {
                 if let Some(loudest) = state.loudness.changed(now) {
@@ -496,34 +515,28 @@ impl Core {
         for happened in drained.happened.drain(..) {
             match happened {
                 Happened::Connected => self.tell(Event::Connected { session: id }),
-                Happened::Packet {
-                    source,
-                    stream,
-                    packet,
-                } => {
-                    self.forward(
-                        TrackKey {
-                            session: id,
-                            source,
-                        },
-                        stream,
-                        packet,
-                    );
-                }
-                Happened::Paused { source } => self.flowing(
-                    TrackKey {
+                Happened::Packet { stream, packet } => {
+                    let track = TrackKey {
                         session: id,
-                        source,
-                    },
-                    false,
-                ),
+                        source: stream.source,
+                    };
+                    self.forward(track, stream, packet);
+                }
+                Happened::Paused { stream } => {
+                    let track = TrackKey {
+                        session: id,
+                        source: stream.source,
+                    };
+                    self.paused(track, stream.layer);
+                }
+                Happened::Measured => self.report(id),
                 Happened::KeyframeWanted { slot } => {
-                    let track = self
-                        .sessions
-                        .get(&id)
-                        .and_then(|session| session.slots.get(slot)?.track());
-                    if let Some(track) = track {
-                        self.want_keyframe(track);
+                    let shown = self.sessions.get(&id).and_then(|session| {
+                        let slot = session.slots.get(slot)?;
+                        Some((slot.track()?, slot.layer()?))
+                    });
+                    if let Some((track, layer)) = shown {
+                        self.want_keyframe(track, layer);
                     }
                 }
             }

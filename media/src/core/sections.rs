@@ -1,12 +1,15 @@
 //! The sections of an offer, as far as the core itself needs them.
 
-use crate::{MediaError, MediaLimits, Mid, TrackKind};
+use crate::{MAX_LAYERS, MediaError, MediaLimits, Mid, TrackKind};
 
 /// A media section (`m=` line) of an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) mid: Mid,
     pub(super) kind: TrackKind,
+    /// The names of the layers that the client sends (RFC 8853), from the smallest; empty for one
+    /// encoding.
+    pub(super) layers: Vec<String>,
 }
 
 /// The sound and picture sections of `sdp` in their order; others (data channels) are passed over.
@@ -54,9 +57,52 @@ pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, 
         sections.push(Section {
             mid: Mid::from(mid),
             kind,
+            layers: layers(section)?,
         });
     }
     Ok(sections)
+}
+
+/// The layers of a section, in the order in which `a=simulcast:send` lists them: the client lists
+/// them from the smallest to the largest (docs/PROTOCOL.md).
+///
+/// # Errors
+/// If there are more than [`MAX_LAYERS`], or one has an odd name.
+fn layers(section: &str) -> Result<Vec<String>, MediaError> {
+    /// What the header extension of the WebRTC stack carries.
+    const MAX_RID_BYTES: usize = 8;
+
+    let Some(simulcast) = section
+        .lines()
+        .find_map(|line| line.trim_end().strip_prefix("a=simulcast:"))
+    else {
+        return Ok(Vec::new());
+    };
+    // `send q;h;~f recv …`: alternatives are divided by commas, `~` marks a layer that is paused.
+    let mut words = simulcast.split(' ');
+    let send = loop {
+        match (words.next(), words.next()) {
+            (Some("send"), Some(list)) => break list,
+            (Some(_), Some(_)) => {}
+            _ => return Ok(Vec::new()),
+        }
+    };
+    let layers: Vec<String> = send
+        .split(';')
+        .filter_map(|layer| layer.split(',').next())
+        .map(|layer| layer.trim_start_matches('~').to_owned())
+        .collect();
+    let odd = |layer: &String| {
+        layer.is_empty()
+            || layer.len() > MAX_RID_BYTES
+            || !layer.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    if layers.len() > MAX_LAYERS || layers.iter().any(odd) {
+        return Err(MediaError::OfferRejected {
+            reason: "odd simulcast layers".to_owned(),
+        });
+    }
+    Ok(layers)
 }
 
 #[cfg(test)]
@@ -73,14 +119,37 @@ mod tests {
             [
                 Section {
                     mid: Mid::from("0"),
-                    kind: TrackKind::Audio
+                    kind: TrackKind::Audio,
+                    layers: vec![],
                 },
                 Section {
                     mid: Mid::from("cam"),
-                    kind: TrackKind::Video
+                    kind: TrackKind::Video,
+                    layers: vec![],
                 },
             ]
         );
+    }
+
+    #[test]
+    fn layers_are_those_that_the_client_sends() {
+        let with = |line: &str| format!("{OFFER}a=rid:q send\r\n{line}\r\n");
+        let found = |line: &str| {
+            sections(&with(line), &MediaLimits::default())
+                .map(|mut sections| sections.pop().map(|section| section.layers))
+        };
+        assert_eq!(
+            found("a=simulcast:send q;h,x;~f").expect("three layers"),
+            Some(vec!["q".to_owned(), "h".to_owned(), "f".to_owned()])
+        );
+        assert_eq!(
+            found("a=simulcast:recv 1 send q;h").expect("two layers"),
+            Some(vec!["q".to_owned(), "h".to_owned()])
+        );
+        assert_eq!(found("a=simulcast:recv 1;2").expect("none"), Some(vec![]));
+        assert!(found("a=simulcast:send a;b;c;d").is_err());
+        assert!(found("a=simulcast:send a;;b").is_err());
+        assert!(found("a=simulcast:send muchtoolong").is_err());
     }
 
     #[test]

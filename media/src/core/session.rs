@@ -1,14 +1,21 @@
 //! One WebRTC session: the WebRTC stack of one client with its tracks and slots.
 
+use super::encodings::Encodings;
+use super::meter::{Meter, REPORT_INTERVAL};
 use super::sections::Section;
 use super::slot::{Forwarded, Slot, Written};
-use crate::{Codec, DisconnectReason, MediaError, Mid, RoomId, Source, TrackKind};
+use super::tap::Tap;
+use crate::{
+    Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, RoomId, Shown,
+    Source, TrackKey, TrackKind,
+};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
-use str0m::media::{KeyframeRequestKind, Pt};
+use str0m::media::{KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive, Transmit};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Rtc};
@@ -37,8 +44,10 @@ pub(super) struct Session {
     pub(super) tracks: BTreeMap<Source, Track>,
     /// Outlives the tracks: a source that comes back begins a new stream.
     streams: BTreeMap<Source, u64>,
-    by_ssrc: HashMap<Ssrc, Source>,
+    by_ssrc: HashMap<Ssrc, Stream>,
     pub(super) slots: Vec<Slot>,
+    pub(super) line: Line,
+    pub(super) meter: Meter,
     /// What the client was last told to offer, until it offers again.
     pub(super) told_needed: Option<(u32, u32)>,
     /// Where the session stands in the core's deadlines.
@@ -51,8 +60,62 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Track {
     mid: StackMid,
-    ssrc: Option<Ssrc>,
+    /// Of each layer.
+    ssrcs: [Option<Ssrc>; MAX_LAYERS],
+    /// Of the stream of each layer.
+    numbers: [u64; MAX_LAYERS],
+    pub(super) encodings: Encodings,
     pub(super) flowing: bool,
+    pub(super) tap: Tap,
+    /// The layers that the client was last told somebody watches, and since when fewer are watched.
+    pub(super) told_watched: Option<Watched>,
+    pub(super) unwatched_since: Option<Instant>,
+}
+
+/// Which layers somebody watches.
+pub(super) type Watched = [bool; MAX_LAYERS];
+
+/// What is known of a client's line, and what its page does.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// What the line carries to the client; nothing while nobody measured it.
+    pub(super) estimate_bps: Option<u64>,
+    /// What the line is believed to carry.
+    pub(super) believed_bps: Option<u64>,
+    /// What would be sent if the line carried it.
+    pub(super) wished_bps: u64,
+    /// What the estimator was told to look for.
+    told_bps: u64,
+    /// The next look for more than the line was found to carry; nothing while it carries all that
+    /// is wished.
+    pub(super) look: Option<Look>,
+    /// Whether it carries sound alone.
+    pub(super) sound_only: bool,
+    /// No larger layer before this moment: one was given up just now.
+    pub(super) hold_until: Option<Instant>,
+    /// When the estimator last began anew.
+    pub(super) anew_at: Option<Instant>,
+    /// What the page does with each picture.
+    pub(super) shown: HashMap<TrackKey, Shown>,
+}
+
+/// When to look whether a line carries more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    at: Instant,
+    /// To the one after it.
+    pause: Duration,
+    /// What the line carried at the last look.
+    found_bps: u64,
+}
+
+/// What is sent with one SSRC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stream {
+    pub(super) source: Source,
+    pub(super) layer: Layer,
+    /// Counts the SSRCs of the source: one that comes back begins a new stream.
+    pub(super) number: u64,
 }
 
 /// What the stack did while it was driven.
@@ -71,13 +134,14 @@ pub(super) struct Drained {
 pub(super) enum Happened {
     Connected,
     Packet {
-        source: Source,
-        stream: u64,
+        stream: Stream,
         packet: RtpPacket,
     },
     Paused {
-        source: Source,
+        stream: Stream,
     },
+    /// The figures of another interval are there.
+    Measured,
     /// The client asks for a key frame of what fills a slot.
     KeyframeWanted {
         slot: usize,
@@ -91,14 +155,33 @@ pub(super) struct TrackChanges {
     pub(super) stopped: Vec<Source>,
 }
 
+impl Track {
+    fn new(mid: StackMid, rids: Vec<Rid>) -> Self {
+        Self {
+            mid,
+            ssrcs: [None; MAX_LAYERS],
+            numbers: [0; MAX_LAYERS],
+            encodings: Encodings::new(rids),
+            flowing: false,
+            tap: Tap::default(),
+            told_watched: None,
+            unwatched_since: None,
+        }
+    }
+}
+
 impl Session {
-    pub(super) fn new(room: RoomId, candidates: &[SocketAddr], now: Instant) -> Self {
-        // Bandwidth estimation stays off: without simulcast there is nothing that it could choose,
-        // and the pacer that comes with it would only delay packets. Transport-wide feedback for
-        // what clients send is on.
+    pub(super) fn new(
+        room: RoomId,
+        candidates: &[SocketAddr],
+        limits: &MediaLimits,
+        now: Instant,
+    ) -> Self {
         let mut rtc = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
+            .enable_bwe(Some(Bitrate::from(limits.first_estimate_bps)))
+            .set_stats_interval(Some(REPORT_INTERVAL))
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
@@ -119,6 +202,8 @@ impl Session {
             streams: BTreeMap::new(),
             by_ssrc: HashMap::new(),
             slots: Vec::new(),
+            line: Line::default(),
+            meter: Meter::default(),
             told_needed: None,
             scheduled: None,
             dirty: false,
@@ -186,15 +271,16 @@ impl Session {
             if direction.is_receiving()
                 && let Some(source) = sources.get(&section.mid)
             {
-                let kept = self.tracks.remove(source).filter(|track| track.mid == mid);
-                tracks.insert(
-                    *source,
-                    kept.unwrap_or(Track {
-                        mid,
-                        ssrc: None,
-                        flowing: false,
-                    }),
-                );
+                let rids: Vec<Rid> = section
+                    .layers
+                    .iter()
+                    .map(|layer| Rid::from(layer.as_str()))
+                    .collect();
+                let kept = self
+                    .tracks
+                    .remove(source)
+                    .filter(|track| track.mid == mid && track.encodings.rids() == rids);
+                tracks.insert(*source, kept.unwrap_or_else(|| Track::new(mid, rids)));
             }
             if direction.is_sending() {
                 let mut api = self.rtc.direct_api();
@@ -208,6 +294,10 @@ impl Session {
                     .position(|slot| slot.mid == section.mid && slot.ssrc == ssrc);
                 if known.is_none() {
                     stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_AGE, REPAIR_SHARE);
+                    // Senders have paced what they send, and layers are chosen so that it fits.
+                    // What waited here in a pacer would only be old, and stand before the sound
+                    // when a line has become narrow.
+                    stream.set_unpaced(true);
                 }
                 let mut slot = match known {
                     Some(index) => self.slots.swap_remove(index),
@@ -227,6 +317,13 @@ impl Session {
             .collect();
         changes.started = now;
         changes
+    }
+
+    fn kind_of(&self, mid: StackMid) -> TrackKind {
+        match self.rtc.media(mid).map(str0m::media::Media::kind) {
+            Some(str0m::media::MediaKind::Video) => TrackKind::Video,
+            _ => TrackKind::Audio,
+        }
     }
 
     fn payload_type(&self, mid: StackMid, kind: TrackKind) -> Option<Pt> {
@@ -327,17 +424,31 @@ impl Session {
                 self.connected = true;
                 first.then_some(Happened::Connected)
             }
-            str0m::Event::RtpPacket(packet) => self.source_of(packet.header.ssrc).map(|source| {
-                let stream = self.streams.get(&source).copied().unwrap_or_default();
-                Happened::Packet {
-                    source,
-                    stream,
-                    packet,
-                }
-            }),
+            str0m::Event::RtpPacket(packet) => self
+                .stream_of(packet.header.ssrc)
+                .map(|stream| Happened::Packet { stream, packet }),
             str0m::Event::StreamPaused(paused) if paused.paused => self
-                .source_of(paused.ssrc)
-                .map(|source| Happened::Paused { source }),
+                .stream_of(paused.ssrc)
+                .map(|stream| Happened::Paused { stream }),
+            str0m::Event::EgressBitrateEstimate(BweKind::Twcc {
+                estimate,
+                can_probe: true,
+            }) => {
+                self.line.estimate_bps = Some(estimate.as_u64());
+                None
+            }
+            str0m::Event::PeerStats(stats) => {
+                self.meter.peer(&stats);
+                Some(Happened::Measured)
+            }
+            str0m::Event::MediaIngressStats(stats) => {
+                self.meter.up(&stats, self.kind_of(stats.mid));
+                None
+            }
+            str0m::Event::MediaEgressStats(stats) => {
+                self.meter.down(&stats, self.kind_of(stats.mid));
+                None
+            }
             str0m::Event::KeyframeRequest(request) => self
                 .slots
                 .iter()
@@ -351,34 +462,98 @@ impl Session {
     }
 
     /// What is sent with `ssrc`. A new SSRC on a section begins a new stream of its source.
-    fn source_of(&mut self, ssrc: Ssrc) -> Option<Source> {
-        if let Some(source) = self.by_ssrc.get(&ssrc) {
-            return Some(*source);
+    fn stream_of(&mut self, ssrc: Ssrc) -> Option<Stream> {
+        if let Some(stream) = self.by_ssrc.get(&ssrc) {
+            return Some(*stream);
         }
-        let mid = self.rtc.direct_api().stream_rx(&ssrc)?.mid();
+        let mut api = self.rtc.direct_api();
+        let received = api.stream_rx(&ssrc)?;
+        let (mid, rid) = (received.mid(), received.rid());
         let (source, track) = self.tracks.iter_mut().find(|(_, track)| track.mid == mid)?;
-        if track.ssrc != Some(ssrc) {
-            if let Some(old) = track.ssrc.replace(ssrc) {
+        let layer = track.encodings.layer_of(rid)?;
+        let number = self.streams.entry(*source).or_default();
+        let before = track.ssrcs[layer.index()].replace(ssrc);
+        // An offer makes all SSRCs unknown for a moment, without a new one being in use.
+        if before != Some(ssrc) {
+            *number += 1;
+            if let Some(old) = before {
                 self.by_ssrc.remove(&old);
             }
-            *self.streams.entry(*source).or_default() += 1;
+            track.numbers[layer.index()] = *number;
         }
-        self.by_ssrc.insert(ssrc, *source);
-        Some(*source)
+        let stream = Stream {
+            source: *source,
+            layer,
+            number: track.numbers[layer.index()],
+        };
+        self.by_ssrc.insert(ssrc, stream);
+        Some(stream)
     }
 
     /// Writes a packet to a slot. The session must be driven next, or after more writes.
     pub(super) fn write(&mut self, slot: usize, packet: &Forwarded) -> Written {
         match self.slots.get_mut(slot) {
             Some(slot) => slot.write(&mut self.rtc, packet),
-            None => Written::Dropped,
+            None => Written::default(),
         }
     }
 
-    /// Asks the client for a key frame. False if it does not send that source yet. The session
+    /// Lets the bandwidth estimator begin anew from what is known to arrive.
+    pub(super) fn estimate_anew(&mut self, bps: u64) {
+        self.line.estimate_bps = Some(bps);
+        self.rtc.bwe().reset(Bitrate::from(bps));
+    }
+
+    /// Tells the bandwidth estimator what would be sent if the line carried it, so that it looks
+    /// for that much.
+    pub(super) fn wish_for(&mut self, bps: u64) {
+        // A changed wish may start a probe, which costs bandwidth: small changes do not matter.
+        let told = self.line.told_bps;
+        if bps.abs_diff(told) * 10 > told {
+            self.line.told_bps = bps;
+            self.rtc
+                .bwe()
+                .set_bitrate(Bitrate::ZERO, Bitrate::from(bps));
+        }
+    }
+
+    /// Looks again whether the line carries more, if it is time. The estimator probes when a wish
+    /// grows: so it is made small, and told again by the next [`wish_for`](Self::wish_for).
+    pub(super) fn look_for_more(&mut self, now: Instant) {
+        /// A line that has become better is noticed in this time.
+        const SHORTEST: Duration = Duration::from_secs(1);
+        /// A line that stays narrow is not disturbed more often.
+        const LONGEST: Duration = Duration::from_secs(8);
+
+        let estimate = self.line.estimate_bps.unwrap_or_default();
+        let look = self.line.look.unwrap_or(Look {
+            at: now,
+            pause: SHORTEST,
+            found_bps: estimate,
+        });
+        if now >= look.at {
+            self.line.told_bps = 0;
+            self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::ZERO);
+            // A probe finds at most twice of what was known: where one found something, the next
+            // may find more.
+            let found = estimate > look.found_bps * 6 / 5;
+            let pause = if found { SHORTEST } else { look.pause };
+            self.line.look = Some(Look {
+                at: now + pause,
+                pause: (pause * 3 / 2).min(LONGEST),
+                found_bps: estimate,
+            });
+        }
+    }
+
+    /// Asks the client for a key frame. False if it does not send that layer yet. The session
     /// must be driven next.
-    pub(super) fn ask_keyframe(&mut self, source: Source) -> bool {
-        let Some(ssrc) = self.tracks.get(&source).and_then(|track| track.ssrc) else {
+    pub(super) fn ask_keyframe(&mut self, source: Source, layer: Layer) -> bool {
+        let Some(ssrc) = self
+            .tracks
+            .get(&source)
+            .and_then(|track| track.ssrcs[layer.index()])
+        else {
             return false;
         };
         match self.rtc.direct_api().stream_rx(&ssrc) {

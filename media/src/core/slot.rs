@@ -1,7 +1,8 @@
 //! A receiving section of a client, and which track fills it.
 
+use super::encodings::Best;
 use super::rewriter::{Incoming, PictureNumbers, Rewriter, Rewritten};
-use crate::{Mid, SlotFill, TrackKey, TrackKind};
+use crate::{Layer, Mid, SlotFill, TrackKey, TrackKind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,11 +18,19 @@ pub(super) struct Slot {
     pub(super) ssrc: Ssrc,
     pub(super) payload_type: Pt,
     track: Option<TrackKey>,
+    /// The best layer that the line and the page allow; nothing while neither has room for it.
+    allowed: Option<Layer>,
+    /// The layer that is being sent.
+    layer: Option<Layer>,
+    /// Whether a larger layer than what is allowed stops at once.
+    at_once: bool,
     rewriter: Rewriter,
 }
 
 /// A packet on its way to many slots: what does not depend on the slot, worked out once.
 pub(super) struct Forwarded {
+    pub(super) layer: Layer,
+    pub(super) best: Best,
     pub(super) incoming: Incoming,
     pub(super) arrival: Instant,
     pub(super) marker: bool,
@@ -31,14 +40,12 @@ pub(super) struct Forwarded {
 }
 
 /// What a slot did with a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Written {
     /// It waits in the session's WebRTC stack, which must be drained.
-    Queued,
-    /// A key frame of the track must be asked for.
-    NeedsKeyframe,
-    /// Nothing.
-    Dropped,
+    pub(super) queued: bool,
+    /// A key frame of this layer must be asked for.
+    pub(super) awaits: Option<Layer>,
 }
 
 impl Slot {
@@ -49,8 +56,40 @@ impl Slot {
             ssrc,
             payload_type,
             track: None,
+            allowed: Some(Layer::SMALLEST),
+            layer: None,
+            at_once: false,
             rewriter: Rewriter::default(),
         }
+    }
+
+    /// The layer that is being sent.
+    pub(super) fn layer(&self) -> Option<Layer> {
+        self.layer
+    }
+
+    /// The best layer that may be sent.
+    pub(super) fn allowed(&self) -> Option<Layer> {
+        self.allowed
+    }
+
+    /// Sets the best layer that may be sent. `at_once`: a larger one that is being sent stops now,
+    /// because the line does not carry it; otherwise it goes on until the smaller one has begun.
+    /// True: another layer is allowed than before.
+    pub(super) fn allow(&mut self, layer: Option<Layer>, at_once: bool) -> bool {
+        self.at_once = at_once || (self.at_once && layer <= self.allowed);
+        if layer.is_none() && self.layer.take().is_some() {
+            // What follows a pause must begin with a key frame.
+            self.rewriter.release();
+        }
+        std::mem::replace(&mut self.allowed, layer) != layer
+    }
+
+    /// Lets go of the track.
+    fn clear(&mut self) {
+        self.track = None;
+        self.layer = None;
+        self.rewriter.release();
     }
 
     pub(super) fn track(&self) -> Option<TrackKey> {
@@ -64,24 +103,41 @@ impl Slot {
         }
     }
 
-    /// Sends one packet of the slot's track, with the slot's numbers.
+    /// Sends one packet of the slot's track, with the slot's numbers, if it is of the layer that
+    /// the slot shows or is about to show.
     pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded) -> Written {
-        let Rewritten::Send {
-            seq,
-            timestamp,
-            vp8,
-            switched,
-        } = (match self.rewriter.rewrite(&packet.incoming, packet.arrival) {
-            Rewritten::NeedsKeyframe => return Written::NeedsKeyframe,
-            Rewritten::Late => return Written::Dropped,
-            sent => sent,
-        })
-        else {
-            return Written::Dropped;
+        let mut written = Written::default();
+        let Some(most) = self.allowed else {
+            return written;
         };
+        let wanted = packet.best.up_to(most);
+        if self.layer == Some(packet.layer) {
+            // The old layer goes on until the new one has a key frame: no gap is seen.
+            written.awaits = (wanted != packet.layer).then_some(wanted);
+            if self.at_once && wanted < packet.layer {
+                return written;
+            }
+        } else if packet.layer != wanted {
+            return written;
+        }
+        let (seq, timestamp, vp8, switched) =
+            match self.rewriter.rewrite(&packet.incoming, packet.arrival) {
+                Rewritten::Send {
+                    seq,
+                    timestamp,
+                    vp8,
+                    switched,
+                } => (seq, timestamp, vp8, switched),
+                Rewritten::NeedsKeyframe => {
+                    written.awaits = Some(packet.layer);
+                    return written;
+                }
+                Rewritten::Late => return written,
+            };
+        self.layer = Some(packet.layer);
         let mut api = rtc.direct_api();
         let Some(stream) = api.stream_tx(&self.ssrc) else {
-            return Written::Dropped;
+            return written;
         };
         // The first sound packet of a new source is marked as the start of a talk spurt, so that
         // the receiver's jitter buffer may adapt there (RFC 3551, section 4.1).
@@ -102,7 +158,8 @@ impl Slot {
             write = write.vp8_patch(patch);
         }
         stream.write_rtp(write);
-        Written::Queued
+        written.queued = true;
+        written
     }
 }
 
@@ -132,8 +189,8 @@ pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignm
     let mut unplaced = wanted.clone();
     for slot in slots.iter_mut() {
         let keeps = slot.track.is_some_and(|track| unplaced.remove(&track));
-        if !keeps && slot.track.take().is_some() {
-            slot.rewriter.release();
+        if !keeps && slot.track.is_some() {
+            slot.clear();
             outcome.changed = true;
         }
     }
@@ -148,6 +205,8 @@ pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignm
             continue;
         };
         slot.track = Some(track);
+        // Until the line has been asked: small is seen sooner, and does not harm the others.
+        slot.allowed = Some(Layer::SMALLEST);
         outcome.changed = true;
         if kind == TrackKind::Video {
             outcome.new_pictures.push(track);

@@ -6,10 +6,11 @@ mod socket;
 
 use crate::{
     Command, Event, Graph, MediaError, MediaLimits, Offer, RecordedPacket, RoomId, SessionId,
-    TrackKey,
+    Shown, TrackKey,
 };
 use driver::{Driver, Request};
 use socket::MediaSocket;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -158,6 +159,18 @@ impl ShardHandle {
     /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
     pub fn close_room(&self, room: RoomId) -> Result<(), MediaError> {
         self.command(Command::CloseRoom(room))
+    }
+
+    /// Says what the page of a client does with each picture; see [`Command::SetShown`].
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
+    pub fn set_shown(
+        &self,
+        session: SessionId,
+        shown: HashMap<TrackKey, Shown>,
+    ) -> Result<(), MediaError> {
+        self.command(Command::SetShown { session, shown })
     }
 
     /// Asks the sender of a picture for a key frame.

@@ -42,7 +42,8 @@ fn more_slots_are_asked_for_and_then_filled() {
     );
 
     world.offer(clerk, 1, 1, false).expect("an answer");
-    world.run_ms(1_000);
+    // The line must first be found to carry the second picture.
+    world.run_ms(4_000);
     assert_eq!(world.slot_of(clerk, track(judge, Source::Camera)), kept);
     let picture = world.slot_of(clerk, track(witness, Source::Camera));
     let sound = world.slot_of(clerk, track(witness, Source::Microphone));

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
-use str0m::media::{Direction, ExtensionValues, MediaKind, Pt};
+use str0m::media::{Direction, ExtensionValues, MediaKind, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc};
@@ -21,16 +21,31 @@ pub(crate) struct Got {
     pub(crate) timestamp: u32,
     pub(crate) picture_id: Option<u16>,
     pub(crate) keyframe: bool,
+    /// Counted from the smallest.
+    pub(crate) layer: usize,
+    pub(crate) at: Instant,
     /// Whose packet it is and which: as its sender marked it.
     pub(crate) from: SessionId,
     pub(crate) number: u64,
 }
+
+/// The names of the three layers of a camera, and the packets of each in one picture.
+pub(crate) const LAYERS: [(&str, usize); 3] = [("q", 1), ("h", 2), ("f", 6)];
 
 /// What a client sends of one source.
 struct Sending {
     mid: Option<StackMid>,
     on: bool,
     next_at: Instant,
+    /// From the smallest; one without a name if there is but one.
+    layers: Vec<LayerSending>,
+}
+
+struct LayerSending {
+    rid: Option<Rid>,
+    index: usize,
+    packets: usize,
+    on: bool,
     seq: u64,
     timestamp: u32,
     frame: u16,
@@ -82,12 +97,7 @@ impl Client {
                     mid: None,
                     on: false,
                     next_at: now,
-                    // Below 2^16: the count of wraps (RFC 3711) is not told to the receiver.
-                    seq: 1_000 * (session.0 % 60),
-                    timestamp: 90_000 * u32::try_from(session.0).expect("small"),
-                    frame: u16::try_from(session.0 * 100).expect("small"),
-                    number: 0,
-                    keyframe_wanted: true,
+                    layers: vec![LayerSending::new(session, 0, None, 2)],
                 };
                 (*source, sending)
             })
@@ -106,6 +116,35 @@ impl Client {
         }
     }
 
+    /// Sends the camera in three layers. To be called before the first offer.
+    pub(crate) fn simulcast(&mut self) {
+        let session = self.session;
+        let sending = self
+            .sending
+            .get_mut(&Source::Camera)
+            .expect("a client with a camera");
+        sending.layers = LAYERS
+            .iter()
+            .enumerate()
+            .map(|(index, (rid, packets))| {
+                LayerSending::new(session, index, Some(Rid::from(*rid)), *packets)
+            })
+            .collect();
+    }
+
+    /// Goes on with some of the camera's layers, and pauses the others.
+    pub(crate) fn send_layers(&mut self, layers: &[usize]) {
+        let sending = self
+            .sending
+            .get_mut(&Source::Camera)
+            .expect("a client with a camera");
+        for layer in &mut sending.layers {
+            let on = layers.contains(&layer.index);
+            layer.keyframe_wanted |= on && !layer.on;
+            layer.on = on;
+        }
+    }
+
     pub(crate) fn make_offer(
         &mut self,
         audio_slots: usize,
@@ -118,8 +157,18 @@ impl Client {
         }
         for (source, sending) in &mut self.sending {
             if sending.mid.is_none() {
-                sending.mid =
-                    Some(change.add_media(kind_of(*source), Direction::SendOnly, None, None, None));
+                let mut simulcast = Simulcast::new();
+                for rid in sending.layers.iter().filter_map(|layer| layer.rid) {
+                    simulcast.add_send_layer(SimulcastLayer::new(&rid.to_string()));
+                }
+                let simulcast = (sending.layers.len() > 1).then_some(simulcast);
+                sending.mid = Some(change.add_media(
+                    kind_of(*source),
+                    Direction::SendOnly,
+                    None,
+                    None,
+                    simulcast,
+                ));
             }
         }
         for _ in 0..audio_slots {
@@ -139,14 +188,16 @@ impl Client {
             .accept_answer(pending, answer)
             .expect("an answer that fits");
         for sending in self.sending.values() {
-            let mut api = self.rtc.direct_api();
-            let stream = sending
-                .mid
-                .and_then(|mid| api.stream_tx_by_mid(mid, None))
-                .expect("a stream");
-            // The test sends few packets, so that a few repairs already look like too many.
-            if !sending.on {
-                stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
+            for layer in &sending.layers {
+                let mut api = self.rtc.direct_api();
+                let stream = sending
+                    .mid
+                    .and_then(|mid| api.stream_tx_by_mid(mid, layer.rid))
+                    .expect("a stream");
+                // The test sends few packets, so that a few repairs already look like too many.
+                if !sending.on {
+                    stream.set_rtx_cache(1_024, Duration::from_secs(3), None);
+                }
             }
         }
         self.rtc
@@ -188,8 +239,8 @@ impl Client {
             .is_some();
         api.reset_stream_tx(mid, None, ssrc, had_rtx.then_some(rtx))
             .expect("a new stream");
-        sending.seq = 7;
-        sending.keyframe_wanted = true;
+        sending.layers[0].seq = 7;
+        sending.layers[0].keyframe_wanted = true;
     }
 
     pub(crate) fn next_at(&self) -> Instant {
@@ -267,8 +318,9 @@ impl Client {
                         *packet.seq_no,
                         packet.header.timestamp,
                         &packet.payload,
+                        now,
                     );
-                    self.got.push(got);
+                    self.got.extend(got);
                 }
                 Output::Event(Event::KeyframeRequest(request)) => {
                     self.asked += 1;
@@ -277,7 +329,9 @@ impl Client {
                         .values_mut()
                         .filter(|sending| sending.mid == Some(request.mid))
                     {
-                        sending.keyframe_wanted = true;
+                        for layer in &mut sending.layers {
+                            layer.keyframe_wanted |= layer.rid == request.rid;
+                        }
                     }
                 }
                 Output::Event(Event::Closed) => self.closed = true,
@@ -300,6 +354,48 @@ fn mark(payload: &mut Vec<u8>, session: SessionId, number: u64) {
     payload.extend(number.to_be_bytes());
 }
 
+impl LayerSending {
+    fn new(session: SessionId, index: usize, rid: Option<Rid>, packets: usize) -> Self {
+        let index_u32 = u32::try_from(index).expect("small");
+        Self {
+            rid,
+            index,
+            packets,
+            on: true,
+            // Below 2^16: the count of wraps (RFC 3711) is not told to the receiver.
+            seq: 1_000 * (session.0 % 60) + 300 * index as u64,
+            // Each layer has its own, as browsers do.
+            timestamp: 90_000 * u32::try_from(session.0).expect("small") + 777_777 * index_u32,
+            frame: u16::try_from(session.0 * 100 + 40 * index as u64).expect("small"),
+            number: 0,
+            keyframe_wanted: true,
+        }
+    }
+
+    fn send(
+        &mut self,
+        rtc: &mut Rtc,
+        mid: StackMid,
+        now: Instant,
+        payload: Vec<u8>,
+        marker: bool,
+        extensions: ExtensionValues,
+        codec: Codec,
+    ) {
+        let payload_type = payload_type(rtc, codec);
+        let mut api = rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, self.rid).expect("a stream");
+        stream.write_rtp(
+            RtpWrite::new(payload_type, self.seq.into(), self.timestamp, now, payload)
+                .marker(marker)
+                .ext_vals(extensions)
+                .nackable(codec == Codec::Vp8),
+        );
+        self.seq += 1;
+        self.number += 1;
+    }
+}
+
 fn write(
     rtc: &mut Rtc,
     session: SessionId,
@@ -309,78 +405,44 @@ fn write(
     now: Instant,
 ) {
     let mid = sending.mid.expect("offered");
-    match source.kind() {
-        TrackKind::Audio => {
-            let mut payload = vec![0xfc; 60];
-            mark(&mut payload, session, sending.number);
-            let levels = ExtensionValues {
-                audio_level: Some(level),
-                voice_activity: Some(true),
-                ..Default::default()
-            };
-            send(rtc, mid, sending, now, payload, true, levels, Codec::Opus);
-            sending.timestamp = sending.timestamp.wrapping_add(960);
-            sending.next_at += Duration::from_millis(20);
-        }
-        TrackKind::Video => {
-            let keyframe = std::mem::take(&mut sending.keyframe_wanted);
-            for part in 0..2 {
-                // RFC 7741, section 4.2: X, and S in the first packet; I, L and T; a picture id of 15 bits.
-                let start = if part == 0 { 0x90 } else { 0x80 };
-                let [high, low] = sending.frame.to_be_bytes();
-                let mut payload = vec![start, 0xE0, high | 0x80, low, low, 0x20];
-                payload.push(u8::from(!keyframe));
-                payload.extend([0; 900]);
-                mark(&mut payload, session, sending.number);
-                send(
-                    rtc,
-                    mid,
-                    sending,
-                    now,
-                    payload,
-                    part == 1,
-                    ExtensionValues::default(),
-                    Codec::Vp8,
-                );
+    for layer in sending.layers.iter_mut().filter(|layer| layer.on) {
+        match source.kind() {
+            TrackKind::Audio => {
+                let mut payload = vec![0xfc; 60];
+                mark(&mut payload, session, layer.number);
+                let levels = ExtensionValues {
+                    audio_level: Some(level),
+                    voice_activity: Some(true),
+                    ..Default::default()
+                };
+                layer.send(rtc, mid, now, payload, true, levels, Codec::Opus);
+                layer.timestamp = layer.timestamp.wrapping_add(960);
             }
-            sending.frame = (sending.frame + 1) & 0x7fff;
-            sending.timestamp = sending.timestamp.wrapping_add(3_600);
-            sending.next_at += Duration::from_millis(40);
+            TrackKind::Video => {
+                let keyframe = std::mem::take(&mut layer.keyframe_wanted);
+                for part in 0..layer.packets {
+                    // RFC 7741, section 4.2: X, and S in the first packet; I, L and T; a picture
+                    // id of 15 bits.
+                    let start = if part == 0 { 0x90 } else { 0x80 };
+                    let [high, low] = layer.frame.to_be_bytes();
+                    let mut payload = vec![start, 0xE0, high | 0x80, low, low, 0x20];
+                    payload.push(u8::from(!keyframe));
+                    payload.push(u8::try_from(layer.index).expect("small"));
+                    payload.extend([0; 900]);
+                    mark(&mut payload, session, layer.number);
+                    let last = part + 1 == layer.packets;
+                    let extensions = ExtensionValues::default();
+                    layer.send(rtc, mid, now, payload, last, extensions, Codec::Vp8);
+                }
+                layer.frame = (layer.frame + 1) & 0x7fff;
+                layer.timestamp = layer.timestamp.wrapping_add(3_600);
+            }
         }
     }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "all of them differ between sound and picture"
-)]
-fn send(
-    rtc: &mut Rtc,
-    mid: StackMid,
-    sending: &mut Sending,
-    now: Instant,
-    payload: Vec<u8>,
-    marker: bool,
-    extensions: ExtensionValues,
-    codec: Codec,
-) {
-    let payload_type = payload_type(rtc, codec);
-    let mut api = rtc.direct_api();
-    let stream = api.stream_tx_by_mid(mid, None).expect("a stream");
-    stream.write_rtp(
-        RtpWrite::new(
-            payload_type,
-            sending.seq.into(),
-            sending.timestamp,
-            now,
-            payload,
-        )
-        .marker(marker)
-        .ext_vals(extensions)
-        .nackable(codec == Codec::Vp8),
-    );
-    sending.seq += 1;
-    sending.number += 1;
+    sending.next_at += match source.kind() {
+        TrackKind::Audio => Duration::from_millis(20),
+        TrackKind::Video => Duration::from_millis(40),
+    };
 }
 
 fn payload_type(rtc: &Rtc, codec: Codec) -> Pt {
@@ -392,17 +454,27 @@ fn payload_type(rtc: &Rtc, codec: Codec) -> Pt {
         .pt()
 }
 
-fn parse(mid: Mid, kind: MediaKind, seq: u64, timestamp: u32, payload: &[u8]) -> Got {
-    let number_at = payload.len() - 8;
+/// Nothing for padding, which is no packet of anybody.
+fn parse(
+    mid: Mid,
+    kind: MediaKind,
+    seq: u64,
+    timestamp: u32,
+    payload: &[u8],
+    at: Instant,
+) -> Option<Got> {
+    let number_at = payload.len().checked_sub(8)?;
     let word = |at: usize| u64::from_be_bytes(payload[at..at + 8].try_into().expect("eight bytes"));
     let video = kind == MediaKind::Video;
-    Got {
+    Some(Got {
         mid,
         seq,
         timestamp,
         picture_id: video.then(|| u16::from_be_bytes([payload[2] & 0x7f, payload[3]])),
         keyframe: video && payload[0] == 0x90 && payload[6] == 0,
+        layer: if video { usize::from(payload[7]) } else { 0 },
+        at,
         from: SessionId(word(number_at - 8)),
         number: word(number_at),
-    }
+    })
 }

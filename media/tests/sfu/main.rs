@@ -10,6 +10,7 @@ mod a_shard_forwards_over_a_real_socket;
 mod a_slot_goes_on_counting_when_its_source_changes;
 mod garbage_is_survived;
 mod key_frames_are_asked_for_sparingly;
+mod layers_follow_line_and_page;
 mod lost_pictures_are_repaired;
 mod somebody_who_vanished_comes_back;
 mod sound_and_picture_reach_the_others;

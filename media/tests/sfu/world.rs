@@ -14,6 +14,8 @@ pub(crate) const SERVER: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
     5000,
 );
+/// How long a bottleneck lets datagrams wait before it drops them.
+pub(crate) const QUEUE: Duration = Duration::from_millis(300);
 /// The room of most tests.
 pub(crate) const ROOM: RoomId = RoomId(1);
 
@@ -69,6 +71,10 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) dice: Dice,
     pub(crate) link: Link,
+    /// What the line to a client carries, in bit/s. It keeps what is too much for [`QUEUE`].
+    pub(crate) down_bps: BTreeMap<SessionId, u64>,
+    /// Until when the line to an address is busy with what waits for it.
+    busy_until: BTreeMap<SocketAddr, Instant>,
     pub(crate) clients: BTreeMap<SessionId, Client>,
     pub(crate) events: Vec<Event>,
     pub(crate) recorded: Vec<RecordedPacket>,
@@ -91,6 +97,8 @@ impl World {
             now,
             dice: Dice::new(seed),
             link: Link::default(),
+            down_bps: BTreeMap::new(),
+            busy_until: BTreeMap::new(),
             clients: BTreeMap::new(),
             events: Vec::new(),
             recorded: Vec::new(),
@@ -109,8 +117,20 @@ impl World {
         audio_slots: usize,
         video_slots: usize,
     ) -> SessionId {
-        let id = SessionId(session);
-        let client = Client::new(id, sources, self.now);
+        let client = Client::new(SessionId(session), sources, self.now);
+        self.join_as(client, audio_slots, video_slots)
+    }
+
+    /// A client whose camera has three layers joins.
+    pub(crate) fn join_simulcast(&mut self, session: u64) -> SessionId {
+        let sources = [Source::Microphone, Source::Camera];
+        let mut client = Client::new(SessionId(session), &sources, self.now);
+        client.simulcast();
+        self.join_as(client, 0, 0)
+    }
+
+    fn join_as(&mut self, client: Client, audio_slots: usize, video_slots: usize) -> SessionId {
+        let id = client.session;
         self.clients.insert(id, client);
         self.offer(id, audio_slots, video_slots, false)
             .expect("an answer");
@@ -275,14 +295,40 @@ impl World {
         }
         let jitter =
             Duration::from_micros(self.dice.below(self.link.jitter.as_micros() as u64 + 1));
+        let Some(queued) = self.queue(destination, bytes.len()) else {
+            return;
+        };
         self.order += 1;
         self.wire.push(OnTheWire {
-            at: self.now + self.link.delay + jitter,
+            at: queued + self.link.delay + jitter,
             order: self.order,
             source,
             destination,
             bytes,
         });
+    }
+
+    /// When a datagram has gone through the bottleneck on its way; nothing if its queue is full.
+    fn queue(&mut self, destination: SocketAddr, bytes: usize) -> Option<Instant> {
+        /// IPv4 and UDP.
+        const HEADERS: usize = 28;
+
+        let to = self
+            .clients
+            .values()
+            .find(|client| client.address == destination)
+            .map(|client| client.session);
+        let Some(bps) = to.and_then(|to| self.down_bps.get(&to).copied()) else {
+            return Some(self.now);
+        };
+        let busy = self.busy_until.entry(destination).or_insert(self.now);
+        let starts = self.now.max(*busy);
+        if starts - self.now > QUEUE {
+            return None;
+        }
+        let bits = (bytes + HEADERS) as u64 * 8;
+        *busy = starts + Duration::from_micros(bits * 1_000_000 / bps);
+        Some(*busy)
     }
 
     pub(crate) fn client(&mut self, id: SessionId) -> &mut Client {

@@ -3,7 +3,7 @@
 use super::{
     Services,
     connection::{Connection, ConnectionId, PeerSession},
-    media_link::SessionMap,
+    media_link::{SessionMap, track_source},
     record_watch::RecordWatch,
 };
 use crate::{
@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use otyrys_media::{self as media, Event as MediaEvent, RoomId, SessionId, TrackKey};
 use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, Presence, RecordFault, Sink,
-    TrackRef, TrackSource, hearing_view, who_receives_what,
+    TrackRef, TrackSource, favoured_pictures, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, Offer,
-        PROTOCOL_VERSION, ServerMessage, Slot,
+        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, MAX_SHOWN,
+        Offer, PROTOCOL_VERSION, ServerMessage, ShownPicture, Slot,
     },
 };
 use otyrys_storage::{
@@ -206,6 +206,10 @@ impl HearingTask {
             ClientMessage::Sending { microphone, camera } => {
                 Command::Sending { microphone, camera }
             }
+            ClientMessage::Shown { pictures } => {
+                self.shown(from, &pictures);
+                return Ok(());
+            }
             ClientMessage::Leave => Command::Leave,
             ClientMessage::Offer(offer) => return self.offer(from, offer).await,
             ClientMessage::Act { id, act } => {
@@ -390,6 +394,24 @@ impl HearingTask {
         id
     }
 
+    /// What a page does with its pictures. About whom it is, is checked by the graph: the core
+    /// sends nothing along an edge that does not exist.
+    fn shown(&self, from: ConnectionId, pictures: &[ShownPicture]) {
+        let session = self
+            .connections
+            .get(&from)
+            .and_then(|connection| connection.session.as_ref());
+        let Some(session) = session else {
+            return;
+        };
+        let shown = self
+            .sessions
+            .shown(&pictures[..pictures.len().min(MAX_SHOWN)]);
+        if let Err(error) = self.services.shard.set_shown(session.id, shown) {
+            tracing::warn!(%error, "the media core does not take what a page shows");
+        }
+    }
+
     fn media(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Connected { session } => {
@@ -423,6 +445,19 @@ impl HearingTask {
             } => {
                 self.tell_session(session, ServerMessage::SlotsNeeded { audio, video });
             }
+            MediaEvent::LayersWatched { track, watched } => self.tell_session(
+                track.session,
+                ServerMessage::LayersWatched {
+                    source: track_source(track.source),
+                    // At most 3.
+                    layers: watched.iter().map(|layer| layer.index() as u8).collect(),
+                },
+            ),
+            MediaEvent::SoundOnly {
+                session,
+                sound_only,
+            } => self.tell_session(session, ServerMessage::SoundOnly { sound_only }),
+            MediaEvent::Line(report) => self.line(&report),
             MediaEvent::Levels { loudest, .. } => self.tell_who_speaks(&loudest),
             // Told to every hearing by the hub.
             MediaEvent::RecorderBehind { .. } => {}
@@ -724,7 +759,9 @@ impl HearingTask {
     /// Makes the media core, the recorder and everybody's page follow the state.
     fn refresh(&mut self) {
         self.graph = who_receives_what(&self.hearing);
-        let media_graph = self.sessions.media_graph(&self.graph);
+        let media_graph = self
+            .sessions
+            .media_graph(&self.graph, favoured_pictures(&self.hearing));
         self.services.recording.set_routes(self.room, self.routes());
         if let Err(error) = self.services.shard.set_graph(self.room, media_graph) {
             tracing::error!(hearing.id = %self.hearing.subject().id, %error, "the media core does not take the graph");

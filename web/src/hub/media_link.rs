@@ -1,6 +1,7 @@
 //! Between people and media sessions: the graph of a hearing in the media core's terms.
 
 use otyrys_media::{self as media, SessionId, Source, TrackKey};
+use otyrys_signaling::wire::{ShownPicture, View};
 use otyrys_signaling::{Graph, Sink, TrackRef, TrackSource};
 use otyrys_storage::ids::ParticipantId;
 use std::collections::HashMap;
@@ -49,9 +50,28 @@ impl SessionMap {
         })
     }
 
+    /// What a page shows, in the media core's terms.
+    pub(super) fn shown(&self, pictures: &[ShownPicture]) -> HashMap<TrackKey, media::Shown> {
+        pictures
+            .iter()
+            .filter_map(|picture| {
+                let shown = media::Shown {
+                    view: view(picture.view),
+                    pinned: picture.pinned,
+                };
+                Some((self.track_key(picture.track)?, shown))
+            })
+            .collect()
+    }
+
     /// The hearing's graph with sessions for people. Whoever has no session gets and sends nothing.
-    pub(super) fn media_graph(&self, graph: &Graph) -> media::Graph {
-        graph
+    /// `favoured` are the tracks whose pictures everybody keeps longest.
+    pub(super) fn media_graph(
+        &self,
+        graph: &Graph,
+        favoured: impl Iterator<Item = TrackRef>,
+    ) -> media::Graph {
+        let mut connected: media::Graph = graph
             .iter()
             .filter_map(|(track, sinks)| Some((self.track_key(*track)?, sinks)))
             .flat_map(|(key, sinks)| sinks.iter().map(move |sink| (key, sink)))
@@ -64,7 +84,19 @@ impl SessionMap {
                 // The recogniser reads the record; the media core never feeds it.
                 Sink::Recogniser => None,
             })
-            .collect()
+            .collect();
+        for track in favoured.filter_map(|track| self.track_key(track)) {
+            connected.favour(track);
+        }
+        connected
+    }
+}
+
+fn view(view: View) -> media::View {
+    match view {
+        View::Hidden => media::View::Hidden,
+        View::Tile => media::View::Tile,
+        View::Stage => media::View::Stage,
     }
 }
 
@@ -76,7 +108,7 @@ pub(super) fn source(source: TrackSource) -> Source {
     }
 }
 
-fn track_source(source: Source) -> TrackSource {
+pub(super) fn track_source(source: Source) -> TrackSource {
     match source {
         Source::Microphone => TrackSource::Microphone,
         Source::Camera => TrackSource::Camera,

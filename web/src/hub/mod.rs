@@ -189,10 +189,13 @@ impl Hub {
             Event::Connected { session }
             | Event::Disconnected { session, .. }
             | Event::SlotsChanged { session, .. }
-            | Event::SlotsNeeded { session, .. } => self.services.sessions.owner(*session),
+            | Event::SlotsNeeded { session, .. }
+            | Event::SoundOnly { session, .. } => self.services.sessions.owner(*session),
             Event::TrackStarted { track, .. }
             | Event::TrackStopped { track }
-            | Event::TrackFlowing { track, .. } => self.services.sessions.owner(track.session),
+            | Event::TrackFlowing { track, .. }
+            | Event::LayersWatched { track, .. } => self.services.sessions.owner(track.session),
+            Event::Line(report) => self.services.sessions.owner(report.session),
             Event::Levels { room, .. } => self.hearing_of(*room).await,
             Event::RecorderBehind { dropped } => {
                 tracing::error!(packets.dropped = dropped, "the recorder does not keep up");

@@ -308,7 +308,10 @@ impl Connection {
                 self.slots.video = self.slots.video.max(video);
                 self.offer().await?;
             }
-            ServerMessage::Speaking { .. } => {}
+            // A rehearsal sends one layer, and shows nobody anything.
+            ServerMessage::Speaking { .. }
+            | ServerMessage::LayersWatched { .. }
+            | ServerMessage::SoundOnly { .. } => {}
             ServerMessage::Line { line } => {
                 // Nobody listens: the line is for others.
                 let _ = self.face.lines.send(line);

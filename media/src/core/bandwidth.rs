@@ -1,0 +1,360 @@
+//! What each client's line carries, and which layers of each picture it therefore gets.
+
+use super::Core;
+use super::allocate::{
+    NOMINAL_BPS, PICTURES_AGAIN_BPS, Rank, SOUND_ONLY_BELOW_BPS, Wish, allocate,
+};
+use super::session::{Line, Session, Watched};
+use crate::{
+    Event, Layer, MAX_LAYERS, RoomId, SessionId, Shown, Sink, Source, TrackKey, TrackKind, View,
+};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// How often the lines are looked at.
+const INTERVAL: Duration = Duration::from_millis(250);
+/// After pictures became smaller for want of bandwidth, none becomes larger for so long: the
+/// estimate first has to settle.
+const HOLD: Duration = Duration::from_secs(2);
+/// A layer that nobody watches is paused at its sender after so long: people look to and fro.
+const UNWATCHED: Duration = Duration::from_secs(5);
+/// What a voice needs with its headers, in bit/s: Opus at 32 kbit/s and 50 packets a second.
+const VOICE_BPS: u64 = 60_000;
+/// The estimator is asked for so much more than what is needed, because a larger layer is taken
+/// only with room to spare.
+const WISHED_PERCENT: u64 = 125;
+/// Of an estimate, what is spent: the rest is for repairs and for what the estimate is wrong by.
+const SPENT_PERCENT: u64 = 95;
+
+/// A picture of a room, as an offer to its receivers.
+struct Picture {
+    needs_bps: [u64; MAX_LAYERS],
+    count: usize,
+    first: bool,
+}
+
+impl Core {
+    /// Looks at all lines, when it is time.
+    pub(super) fn allocate_due(&mut self, now: Instant) {
+        if self.allocate_at.is_some_and(|at| at > now) {
+            return;
+        }
+        for room in self.rooms() {
+            self.allocate_room(room);
+        }
+        self.allocate_at = (!self.sessions.is_empty()).then(|| now + INTERVAL);
+    }
+
+    /// Sets anew which layer of each picture everybody in a room gets.
+    pub(super) fn allocate_room(&mut self, id: RoomId) {
+        let pictures = self.pictures(id);
+        let Some(room) = self.rooms.get(&id) else {
+            return;
+        };
+        let receivers: Vec<SessionId> = room.sessions.iter().copied().collect();
+        for receiver in receivers {
+            self.allocate_session(receiver, &pictures);
+        }
+        if self.allocate_at.is_none() && !self.sessions.is_empty() {
+            self.allocate_at = Some(self.now + INTERVAL);
+        }
+        self.tell_watched(id, &pictures);
+    }
+
+    /// What a page does with each picture changed.
+    pub(super) fn set_shown(&mut self, id: SessionId, shown: HashMap<TrackKey, Shown>) {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.line.shown = shown;
+            let room = session.room;
+            self.allocate_room(room);
+        }
+    }
+
+    fn pictures(&self, id: RoomId) -> HashMap<TrackKey, Picture> {
+        let Some(room) = self.rooms.get(&id) else {
+            return HashMap::new();
+        };
+        let speaker = room.loudness.first();
+        room.sessions
+            .iter()
+            .filter_map(|session| Some((*session, self.sessions.get(session)?)))
+            .flat_map(|(session, state)| {
+                state
+                    .tracks
+                    .iter()
+                    .map(move |(source, track)| (session, *source, track))
+            })
+            .filter(|(_, source, _)| source.kind() == TrackKind::Video)
+            .map(|(session, source, track)| {
+                let key = TrackKey { session, source };
+                let picture = Picture {
+                    needs_bps: track.encodings.needs_bps(&NOMINAL_BPS),
+                    count: track.encodings.count(),
+                    first: source == Source::Screen
+                        || room.graph.favours(key)
+                        || speaker == Some(session),
+                };
+                (key, picture)
+            })
+            .collect()
+    }
+
+    fn allocate_session(&mut self, id: SessionId, pictures: &HashMap<TrackKey, Picture>) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        let demand = Demand::of(session, pictures);
+        if demand.wishes.is_empty() && !session.line.sound_only {
+            return;
+        }
+        session.line.wished_bps = demand.wished_bps();
+        session.wish_for(session.line.wished_bps);
+        let given = match session.line.believed_bps(demand.present_bps()) {
+            None => demand.wishes.iter().map(|wish| wish.most).collect(),
+            Some(believed) => {
+                let held = session.line.hold_until.is_some_and(|until| now < until);
+                let given = demand.choose(believed, held, session.line.sound_only);
+                if demand.bps(&given) > session.line.estimate_bps.unwrap_or(believed) {
+                    session.estimate_anew(believed);
+                }
+                given
+            }
+        };
+        // To the person it is the same whether the line is below the least or what is left beside
+        // the voices is too little: nobody is seen.
+        let sound_only = demand.wishes.iter().any(|wish| wish.most.is_some())
+            && given.iter().all(Option::is_none);
+        if sound_only != session.line.sound_only {
+            session.line.sound_only = sound_only;
+            let told = Event::SoundOnly {
+                session: id,
+                sound_only,
+            };
+            self.outputs.push_back(super::Output::Event(told));
+        }
+        let mut larger = Vec::new();
+        let (mut smaller, mut all) = (false, true);
+        for ((index, wish), layer) in demand.slots.iter().zip(&demand.wishes).zip(given) {
+            let slot = &mut session.slots[*index];
+            let too_large = layer < wish.now.min(wish.most);
+            smaller |= too_large;
+            all &= layer == wish.most;
+            if slot.allow(layer, too_large)
+                && layer > wish.now
+                && let (Some(track), Some(layer)) = (slot.track(), layer)
+            {
+                larger.push((track, layer));
+            }
+        }
+        if smaller {
+            session.line.hold_until = Some(now + HOLD);
+        }
+        if all {
+            session.line.look = None;
+        } else if session.line.hold_until.is_none_or(|until| until <= now) {
+            session.look_for_more(now);
+        }
+        for (track, layer) in larger {
+            let layer = self.layer_for(track, layer);
+            self.want_keyframe(track, layer);
+        }
+    }
+
+    /// Tells senders which of their layers somebody watches: the others may be paused. The
+    /// smallest is always watched, because it is what everybody falls back to.
+    fn tell_watched(&mut self, id: RoomId, pictures: &HashMap<TrackKey, Picture>) {
+        let Some(room) = self.rooms.get(&id) else {
+            return;
+        };
+        let mut watched: HashMap<TrackKey, Watched> = pictures
+            .iter()
+            .filter(|(_, picture)| picture.count > 1)
+            .map(|(track, picture)| {
+                let mut layers = [false; MAX_LAYERS];
+                layers[0] = true;
+                if room.graph.has(*track, Sink::Recorder) {
+                    layers[picture.count - 1] = true;
+                }
+                (*track, layers)
+            })
+            .collect();
+        for session in room
+            .sessions
+            .iter()
+            .filter_map(|session| self.sessions.get(session))
+        {
+            for slot in &session.slots {
+                if let (Some(track), Some(layer)) = (slot.track(), slot.allowed())
+                    && let Some(layers) = watched.get_mut(&track)
+                {
+                    let last = pictures.get(&track).map_or(0, |picture| picture.count - 1);
+                    layers[layer.index().min(last)] = true;
+                }
+            }
+        }
+        let now = self.now;
+        for (track, watched) in watched {
+            let Some(state) = self
+                .sessions
+                .get_mut(&track.session)
+                .and_then(|session| session.tracks.get_mut(&track.source))
+            else {
+                continue;
+            };
+            let count = state.encodings.count();
+            let told = state
+                .told_watched
+                .unwrap_or_else(|| std::array::from_fn(|layer| layer < count));
+            let more = (0..count).any(|layer| watched[layer] && !told[layer]);
+            if watched == told {
+                state.unwatched_since = None;
+                continue;
+            }
+            let since = *state.unwatched_since.get_or_insert(now);
+            if more || now.saturating_duration_since(since) >= UNWATCHED {
+                state.unwatched_since = None;
+                state.told_watched = Some(watched);
+                self.outputs
+                    .push_back(super::Output::Event(Event::LayersWatched {
+                        track,
+                        watched: Layer::ALL
+                            .into_iter()
+                            .filter(|layer| watched[layer.index()])
+                            .collect(),
+                    }));
+            }
+        }
+    }
+}
+
+/// What one client is to get.
+struct Demand {
+    /// The places of the pictures among the session's slots.
+    slots: Vec<usize>,
+    /// For each of them.
+    wishes: Vec<Wish>,
+    sound_bps: u64,
+}
+
+impl Demand {
+    fn of(session: &Session, pictures: &HashMap<TrackKey, Picture>) -> Self {
+        let mut slots = Vec::new();
+        let mut wishes = Vec::new();
+        let mut voices = 0;
+        for (index, slot) in session.slots.iter().enumerate() {
+            let Some(track) = slot.track() else {
+                continue;
+            };
+            if slot.kind == TrackKind::Audio {
+                voices += 1;
+                continue;
+            }
+            let Some(picture) = pictures.get(&track) else {
+                continue;
+            };
+            let shown = session.line.shown.get(&track).copied().unwrap_or_default();
+            slots.push(index);
+            wishes.push(Wish {
+                rank: if picture.first {
+                    Rank::First
+                } else if shown.pinned {
+                    Rank::Pinned
+                } else {
+                    Rank::Rest
+                },
+                needs_bps: picture.needs_bps,
+                most: most(shown.view, picture.count),
+                now: slot.allowed(),
+            });
+        }
+        Self {
+            slots,
+            wishes,
+            // More voices than three are seldom heard at once; the others send next to nothing.
+            sound_bps: VOICE_BPS * voices.min(3),
+        }
+    }
+
+    /// What it takes to send these layers, and the sound.
+    fn bps(&self, layers: &[Option<Layer>]) -> u64 {
+        let pictures: u64 = self
+            .wishes
+            .iter()
+            .zip(layers)
+            .filter_map(|(wish, layer)| Some(wish.needs_bps[(*layer)?.index()]))
+            .sum();
+        pictures + self.sound_bps
+    }
+
+    /// What is being sent.
+    fn present_bps(&self) -> u64 {
+        let now: Vec<Option<Layer>> = self.wishes.iter().map(|wish| wish.now).collect();
+        self.bps(&now)
+    }
+
+    /// What a line must carry for everything to be sent that the page can use.
+    fn wished_bps(&self) -> u64 {
+        let most: Vec<Option<Layer>> = self.wishes.iter().map(|wish| wish.most).collect();
+        self.bps(&most) * WISHED_PERCENT / 100
+    }
+
+    /// The layers for a line that carries `line_bps`. `held`: none is to become larger now.
+    /// `sound_only`: whether nobody was seen so far.
+    fn choose(&self, line_bps: u64, held: bool, sound_only: bool) -> Vec<Option<Layer>> {
+        let least = if sound_only {
+            PICTURES_AGAIN_BPS
+        } else {
+            SOUND_ONLY_BELOW_BPS
+        };
+        if line_bps < least {
+            return vec![None; self.wishes.len()];
+        }
+        let budget =
+            (line_bps * SPENT_PERCENT / 100).saturating_sub(self.sound_bps.min(line_bps / 2));
+        let mut wishes = self.wishes.clone();
+        if held {
+            for wish in &mut wishes {
+                wish.most = wish.most.min(wish.now);
+            }
+        }
+        let mut given = allocate(budget, &wishes);
+        if given.iter().all(Option::is_none) {
+            // One face, even if what is kept free for voices must be touched for it.
+            let first = wishes
+                .iter()
+                .enumerate()
+                .filter(|(_, wish)| wish.most.is_some())
+                .filter(|(_, wish)| wish.now.is_some() || wish.needs_bps[0] <= line_bps)
+                .min_by_key(|(_, wish)| wish.rank);
+            if let Some((index, _)) = first {
+                given[index] = Some(Layer::SMALLEST);
+            }
+        }
+        given
+    }
+}
+
+impl Line {
+    /// What the line is believed to carry while `present_bps` are being sent. An estimate that
+    /// falls while hardly anything is sent says little about the line: the page may have been
+    /// hidden for a while. It is believed when it comes near to what is sent.
+    fn believed_bps(&mut self, present_bps: u64) -> Option<u64> {
+        let estimate = self.estimate_bps?;
+        let believed = self.believed_bps.unwrap_or(estimate);
+        if estimate >= believed || estimate < present_bps * 3 / 2 {
+            self.believed_bps = Some(estimate);
+        }
+        self.believed_bps
+    }
+}
+
+/// The best layer of `count` that a view can use.
+fn most(view: View, count: usize) -> Option<Layer> {
+    let largest = count - 1;
+    match view {
+        View::Hidden => None,
+        View::Tile => Some(Layer::at(largest.saturating_sub(1))),
+        View::Stage => Some(Layer::at(largest)),
+    }
+}
