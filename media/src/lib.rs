@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod graph;
 mod packet;
+mod peer;
 pub mod recorder;
 mod shard;
 
@@ -30,4 +31,5 @@ pub use crate::error::MediaError;
 pub use crate::event::{DisconnectReason, Event, SlotFill};
 pub use crate::graph::{Codec, Graph, Mid, RoomId, SessionId, Sink, Source, TrackKey, TrackKind};
 pub use crate::packet::{RecordedPacket, SenderReport};
+pub use crate::peer::{PeerAddress, Transport};
 pub use crate::shard::{Shard, ShardConfig, ShardHandle, ShardOutputs};
