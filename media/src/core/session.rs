@@ -268,14 +268,17 @@ impl Session {
     /// driven next.
     pub(super) fn lose_address(&mut self, address: PeerAddress) {
         self.addresses.retain(|known| *known != address);
-        let gone = Candidate::from_sdp_string(&format!(
-            "candidate:0 1 {} 1 {} {} typ prflx",
-            protocol(address),
-            address.socket.ip(),
-            address.socket.port()
-        ));
-        if let Ok(gone) = gone {
-            self.rtc.direct_api().invalidate_candidate(&gone);
+        // Browsers do not say their ports, others may.
+        for kind in ["prflx", "host"] {
+            let gone = Candidate::from_sdp_string(&format!(
+                "candidate:0 1 {} 1 {} {} typ {kind}",
+                protocol(address),
+                address.socket.ip(),
+                address.socket.port()
+            ));
+            if let Ok(gone) = gone {
+                self.rtc.direct_api().invalidate_candidate(&gone);
+            }
         }
     }
 

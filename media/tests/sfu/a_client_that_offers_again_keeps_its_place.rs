@@ -80,13 +80,7 @@ fn ice_starts_anew_from_another_address() {
 
     // From Wi-Fi to cellular: the old address is dead.
     let cellular = SocketAddr::from(([10, 0, 9, 9], 4999));
-    let client = world.client(judge);
-    let wifi = str0m::Candidate::host(client.address, "udp").expect("a candidate");
-    client.rtc.direct_api().invalidate_candidate(&wifi);
-    client.address = cellular;
-    client
-        .rtc
-        .add_local_candidate(str0m::Candidate::host(cellular, "udp").expect("a candidate"));
+    world.client(judge).move_to(cellular);
     world.offer(judge, 1, 0, true).expect("an answer");
     world.run_ms(2_000);
     let before = world.clients[&clerk].got.len();

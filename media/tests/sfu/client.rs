@@ -1,13 +1,13 @@
 //! A client made of the same WebRTC stack, which sends marked packets and keeps what it gets.
 
-use otyrys_media::{Mid, SessionId, Source, TrackKind};
+use otyrys_media::{Mid, SessionId, Source, TrackKind, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, ExtensionValues, MediaKind, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -43,6 +43,7 @@ struct Sending {
 pub(crate) struct Client {
     pub(crate) session: SessionId,
     pub(crate) address: SocketAddr,
+    transport: Transport,
     pub(crate) rtc: Rtc,
     pub(crate) got: Vec<Got>,
     /// Key frames that were asked of it.
@@ -59,10 +60,11 @@ impl Client {
     pub(crate) fn new(session: SessionId, sources: &[Source], now: Instant) -> Self {
         let host = u8::try_from(session.0 % 200).expect("below 200") + 10;
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 1, host)), 4000);
-        Self::at(address, session, sources, now)
+        Self::over(Transport::Udp, address, session, sources, now)
     }
 
-    pub(crate) fn at(
+    pub(crate) fn over(
+        transport: Transport,
         address: SocketAddr,
         session: SessionId,
         sources: &[Source],
@@ -74,7 +76,7 @@ impl Client {
             .enable_opus(true, false)
             .enable_vp8(true)
             .build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+        rtc.add_local_candidate(candidate(transport, address));
         let sending = sources
             .iter()
             .map(|source| {
@@ -95,6 +97,7 @@ impl Client {
         Self {
             session,
             address,
+            transport,
             rtc,
             got: Vec::new(),
             asked: 0,
@@ -104,6 +107,15 @@ impl Client {
             deadline: now,
             sent: Vec::new(),
         }
+    }
+
+    /// Its old address is dead; it is at another one now.
+    pub(crate) fn move_to(&mut self, address: SocketAddr) {
+        let old = candidate(self.transport, self.address);
+        self.rtc.direct_api().invalidate_candidate(&old);
+        self.address = address;
+        self.rtc
+            .add_local_candidate(candidate(self.transport, address));
     }
 
     pub(crate) fn make_offer(
@@ -225,7 +237,11 @@ impl Client {
     }
 
     pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
-        let received = Receive::new(Protocol::Udp, source, self.address, bytes).expect("a packet");
+        let protocol = match self.transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        };
+        let received = Receive::new(protocol, source, self.address, bytes).expect("a packet");
         self.rtc
             .handle_input(Input::Receive(now, received))
             .expect("a sound client");
@@ -285,6 +301,18 @@ impl Client {
             }
         }
     }
+}
+
+fn candidate(transport: Transport, address: SocketAddr) -> Candidate {
+    let candidate = match transport {
+        Transport::Udp => Candidate::host(address, "udp"),
+        Transport::Tcp => Candidate::builder()
+            .tcp()
+            .host(address)
+            .tcptype(TcpType::Active)
+            .build(),
+    };
+    candidate.expect("a candidate")
 }
 
 fn kind_of(source: Source) -> MediaKind {

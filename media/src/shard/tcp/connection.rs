@@ -134,3 +134,53 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::tcp::framing::packets;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::time::Duration;
+    use tokio::io::AsyncReadExt;
+
+    const UNSENT_BYTES: usize = 64 * 1024;
+
+    /// A slow reader gets whole packets in their order, with gaps, and never more than fits.
+    #[tokio::test]
+    async fn a_slow_reader_loses_whole_packets() {
+        const PACKETS: u32 = 20_000;
+
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port");
+        let address = listener.local_addr().expect("a port");
+        let (far, near) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (mut far, near) = (far.expect("connected"), near.expect("accepted").0);
+        let peer = PeerAddress::tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        let connection = Connection::new(near, peer, address.ip(), UNSENT_BYTES);
+        let connection = Arc::new(connection);
+        let (arrived, _arrivals) = mpsc::channel(1);
+        let serving = tokio::spawn(Arc::clone(&connection).serve(arrived, 1_500));
+
+        let mut taken = Vec::new();
+        for number in 0..PACKETS {
+            let mut packet = vec![7; 1_000];
+            packet.extend(number.to_be_bytes());
+            if connection.push(&packet) {
+                taken.push(number);
+            }
+            connection.flush();
+            assert!(connection.unsent.lock().expect("whole").len() <= UNSENT_BYTES);
+        }
+        assert!(taken.len() < PACKETS as usize, "nothing was dropped");
+
+        let mut stream = Vec::new();
+        let quiet = Duration::from_millis(300);
+        while let Ok(Ok(1..)) = tokio::time::timeout(quiet, far.read_buf(&mut stream)).await {}
+        let received: Vec<u32> = packets(&stream)
+            .map(|packet| u32::from_be_bytes(packet[1_000..].try_into().expect("a number")))
+            .collect();
+        assert_eq!(received, taken);
+        serving.abort();
+    }
+}
