@@ -13,7 +13,7 @@ use crate::{
 };
 use otyrys_storage::ids::{HearingId, LineId, ParticipantId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 use ts_rs::TS;
 
 /// The version that this server speaks. A client that asks for another is refused with
@@ -133,6 +133,14 @@ pub enum ServerMessage {
         you: ParticipantId,
         /// The hearing as this person may see it.
         hearing: HearingView,
+        /// For the client's peer connection, beside the server's own addresses. The credentials
+        /// are good for a while; the next welcome has fresh ones.
+        #[serde(default)]
+        ice_servers: Vec<IceServer>,
+        /// The media session of the seat's last line still stands: the same peer connection goes
+        /// on with an ICE restart. Otherwise only a new one can be offered.
+        #[serde(default)]
+        resumes_media: bool,
     },
     /// The hearing changed. Always the whole view: the latest one replaces all earlier ones.
     Hearing {
@@ -193,6 +201,26 @@ pub enum ServerMessage {
         /// Why.
         reason: ByeReason,
     },
+}
+
+/// A TURN server (RFC 8656), as `RTCConfiguration.iceServers` wants it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct IceServer {
+    /// `turn:` and `turns:` (RFC 7065).
+    pub urls: Vec<String>,
+    /// Until when the credential is good, and whose it is.
+    pub username: String,
+    /// The password.
+    pub credential: String,
+}
+
+/// Without the credential, which must not slip into a log.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where one track arrives.

@@ -8,7 +8,7 @@ use crate::{
     RecordedPacket, Transport,
 };
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ pub(super) enum Request {
         answer: oneshot::Sender<Result<String, MediaError>>,
     },
     Command(Command),
+    Adopt(TcpStream),
     Shutdown,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         socket: MediaSocket,
-        listener: MediaListener,
+        listener: Option<MediaListener>,
         candidates: Vec<SocketAddr>,
         limits: MediaLimits,
         inbox: mpsc::Receiver<Request>,
@@ -109,6 +110,7 @@ impl Driver {
                     self.core
                         .handle(Input::Command(Instant::now().into_std(), command))?;
                 }
+                Wake::Request(Some(Request::Adopt(stream))) => self.tcp.adopt(stream),
                 Wake::Request(Some(Request::Shutdown) | None) => return self.close().await,
                 Wake::Deadline => self
                     .core

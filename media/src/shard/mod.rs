@@ -12,7 +12,7 @@ use crate::{
 use driver::{Driver, Request};
 use socket::MediaSocket;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -51,13 +51,33 @@ impl Shard {
     /// Binds the sockets and starts the thread.
     ///
     /// # Errors
-    /// If there is nothing to advertise, the address cannot be bound or the thread not started.
+    /// If there is nothing to advertise, the addresses cannot be bound or the thread not started.
     pub fn spawn(config: ShardConfig) -> Result<(ShardHandle, ShardOutputs), MediaError> {
+        let (socket, listener) = bind(config.bind).map_err(MediaError::Start)?;
+        Self::start(config, socket, Some(listener))
+    }
+
+    /// As [`spawn`](Self::spawn), for when somebody else listens at the TCP port and hands over
+    /// the connections by [`ShardHandle::adopt`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_without_listener(
+        config: ShardConfig,
+    ) -> Result<(ShardHandle, ShardOutputs), MediaError> {
+        let socket = MediaSocket::bind(config.bind).map_err(MediaError::Start)?;
+        Self::start(config, socket, None)
+    }
+
+    fn start(
+        config: ShardConfig,
+        socket: MediaSocket,
+        listener: Option<MediaListener>,
+    ) -> Result<(ShardHandle, ShardOutputs), MediaError> {
         if config.advertised.is_empty() {
             return Err(MediaError::NoAddress);
         }
         let limits = config.limits;
-        let (socket, listener) = bind(config.bind).map_err(MediaError::Start)?;
         let local_addr = socket.local_addr();
         let candidates: Vec<SocketAddr> = config
             .advertised
@@ -196,6 +216,16 @@ impl ShardHandle {
         self.command(Command::SetGraph { room, graph })
     }
 
+    /// Takes a TCP connection that a client has opened to the advertised port, with nothing read
+    /// from it yet.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`]. The connection is
+    /// then closed.
+    pub fn adopt(&self, connection: TcpStream) -> Result<(), MediaError> {
+        self.request(Request::Adopt(connection))
+    }
+
     /// Ends a session.
     ///
     /// # Errors
@@ -221,8 +251,12 @@ impl ShardHandle {
     }
 
     fn command(&self, command: Command) -> Result<(), MediaError> {
+        self.request(Request::Command(command))
+    }
+
+    fn request(&self, request: Request) -> Result<(), MediaError> {
         self.requests
-            .try_send(Request::Command(command))
+            .try_send(request)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => MediaError::Busy,
                 mpsc::error::TrySendError::Closed(_) => MediaError::Stopped,

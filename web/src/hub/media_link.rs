@@ -1,9 +1,11 @@
 //! Between people and media sessions: the graph of a hearing in the media core's terms.
 
+use super::connection::PeerSession;
 use otyrys_media::{self as media, SessionId, Source, TrackKey};
 use otyrys_signaling::{Graph, Sink, TrackRef, TrackSource};
 use otyrys_storage::ids::ParticipantId;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::Instant;
 
 /// Who is behind which session, both ways.
 #[derive(Debug, Default)]
@@ -65,6 +67,56 @@ impl SessionMap {
                 Sink::Recogniser => None,
             })
             .collect()
+    }
+}
+
+/// Peer connections whose line of signalling is gone or was replaced. The person's network may
+/// have changed: they come back within seconds, and the same peer connection goes on with an ICE
+/// restart. Whoever makes a new one, or does not come, ends it.
+#[derive(Debug, Default)]
+pub(super) struct KeptSessions(HashMap<ParticipantId, (PeerSession, Instant)>);
+
+impl KeptSessions {
+    /// How long one is kept: as long as the media core bears silence, so that a person who comes
+    /// back finds both or neither.
+    const KEEP: Duration = Duration::from_secs(10);
+
+    /// Keeps one. Returns the one that the person had here before.
+    #[must_use]
+    pub(super) fn keep(
+        &mut self,
+        participant: ParticipantId,
+        session: PeerSession,
+        now: Instant,
+    ) -> Option<PeerSession> {
+        let kept = (session, now + Self::KEEP);
+        self.0.insert(participant, kept).map(|(before, _)| before)
+    }
+
+    pub(super) fn has(&self, participant: ParticipantId) -> bool {
+        self.0.contains_key(&participant)
+    }
+
+    pub(super) fn take(&mut self, participant: ParticipantId) -> Option<PeerSession> {
+        self.0.remove(&participant).map(|(session, _)| session)
+    }
+
+    /// Those whose person did not come back in time.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<PeerSession> {
+        self.0
+            .extract_if(|_, (_, until)| *until <= now)
+            .map(|(_, (session, _))| session)
+            .collect()
+    }
+
+    /// All of them.
+    pub(super) fn drain(&mut self) -> Vec<PeerSession> {
+        self.0.drain().map(|(_, (session, _))| session).collect()
+    }
+
+    /// The media core has ended it.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        self.0.retain(|_, (kept, _)| kept.id != session);
     }
 }
 

@@ -15,6 +15,7 @@ use crate::{
     recording::{RecordNotice, Recording},
     steady_clock::SteadyClock,
     stores::Stores,
+    turn::Turn,
 };
 use hearing_task::{HearingTask, Input};
 use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
@@ -62,6 +63,7 @@ pub(crate) struct Services {
     pub(crate) recording: Recording,
     pub(crate) draft: Draft,
     pub(crate) links: Links,
+    pub(crate) turn: Turn,
     pub(crate) clock: SteadyClock,
     /// Small errands of hearings, which end with the client that they are for.
     tasks: TaskTracker,
@@ -120,6 +122,7 @@ impl Hub {
         recording: Recording,
         draft: Draft,
         links: Links,
+        turn: Turn,
         clock: SteadyClock,
         stop: CancellationToken,
     ) -> Self {
@@ -130,6 +133,7 @@ impl Hub {
             recording,
             draft,
             links,
+            turn,
             clock,
             tasks: tasks.clone(),
             sessions: Sessions::default(),

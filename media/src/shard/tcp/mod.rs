@@ -87,7 +87,8 @@ struct Entry {
 /// The listener with all its connections.
 #[derive(Debug)]
 pub(super) struct Connections {
-    listener: tokio::net::TcpListener,
+    /// None: connections are handed in.
+    listener: Option<tokio::net::TcpListener>,
     by_peer: HashMap<PeerAddress, Entry>,
     by_network: HashMap<IpAddr, usize>,
     tasks: JoinSet<()>,
@@ -103,13 +104,15 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Gives the listener to the runtime of the present thread.
-    pub(super) fn new(listener: MediaListener, limits: MediaLimits) -> io::Result<Self> {
+    /// Gives the listener, if there is one, to the runtime of the present thread.
+    pub(super) fn new(listener: Option<MediaListener>, limits: MediaLimits) -> io::Result<Self> {
         let (arrived, arrivals) = mpsc::channel(ARRIVALS);
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
-            listener: tokio::net::TcpListener::from_std(listener.0)?,
+            listener: listener
+                .map(|listener| tokio::net::TcpListener::from_std(listener.0))
+                .transpose()?,
             by_peer: HashMap::new(),
             by_network: HashMap::new(),
             tasks: JoinSet::new(),
@@ -133,13 +136,25 @@ impl Connections {
         loop {
             tokio::select! {
                 Some(arrival) = self.arrivals.recv() => return TcpWake::Arrival(arrival),
-                accepted = self.listener.accept(), if !self.resting => match accepted {
+                accepted = accept(self.listener.as_ref()), if !self.resting => match accepted {
                     Ok((stream, source)) => self.admit(stream, source),
                     // The client was gone before it was taken, or the process has no file left.
                     Err(error) => self.resting = error.kind() != io::ErrorKind::ConnectionAborted,
                 },
                 _ = self.sweep.tick() => return TcpWake::Sweep,
             }
+        }
+    }
+
+    /// Takes a connection that came to somebody else who listens at the port.
+    pub(super) fn adopt(&mut self, stream: std::net::TcpStream) {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        match stream.and_then(|stream| Ok((stream.peer_addr()?, stream))) {
+            Ok((source, stream)) => self.admit(stream, source),
+            // It has ended on the way.
+            Err(_) => self.counters.refused += 1,
         }
     }
 
@@ -310,6 +325,14 @@ impl Connections {
                 entry.connection.flush();
             }
         }
+    }
+}
+
+/// Never ends without a listener.
+async fn accept(listener: Option<&tokio::net::TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
     }
 }
 
