@@ -99,10 +99,18 @@ export class Site {
     for (const rule of [back, ...through, ["blackhole"]]) await this.#rule(rule);
   }
 
-  /** Drops what comes from these ports of the site, as a translator (NAT) does that has forgotten them. */
+  /**
+   * Drops what comes from these ports of the site, `["udp", 5000]`, and what goes to them, as a
+   * translator (NAT) does that has forgotten them.
+   */
   async forgets(...ports) {
     for (const [protocol, port] of ports) {
-      await this.#rule(["ipproto", protocol, "sport", String(port), "blackhole"]);
+      for (const end of [
+        ["sport", String(port)],
+        ["iif", "court", "dport", String(port)],
+      ]) {
+        await ip("-n", this.router, "rule", "add", "pref", "1", "ipproto", protocol, ...end, "blackhole");
+      }
     }
   }
 
