@@ -29,11 +29,12 @@ pub struct MediaLimits {
     /// The least time between two key-frame requests for the same track. Default 500 ms: a key
     /// frame is five to ten times a delta frame, and 30 receivers who join must not ask 30 times.
     pub keyframe_interval: Duration,
-    /// TCP connections of a shard. Default 2,000: two for each session, as an ICE restart opens the
-    /// new one before the old one is gone. Each is an open file and holds up to 8 KiB to read into.
+    /// TCP connections of a shard. Default 4,000, four for each session: a browser opens one for
+    /// each of our addresses, and an ICE restart opens them anew before the old ones are gone. Each
+    /// is an open file and has 8 KiB to read into.
     pub tcp_connections: usize,
-    /// TCP connections from one address (IPv6: one /64). Default 200: a courthouse behind one
-    /// address has 50 people, and a browser opens one for each of our addresses.
+    /// TCP connections from one address (IPv6: one /64). Default 400: 100 people behind
+    /// one address, four for each of them as above.
     pub tcp_connections_per_address: usize,
     /// Bytes that wait to be written to a TCP connection. Default 256 KiB: half a second at
     /// 4 Mbit/s; more would come too late to be played. A packet for which there is no room is
@@ -67,8 +68,8 @@ impl Default for MediaLimits {
             silence: Duration::from_secs(10),
             connect: Duration::from_secs(30),
             keyframe_interval: Duration::from_millis(500),
-            tcp_connections: 2_000,
-            tcp_connections_per_address: 200,
+            tcp_connections: 4_000,
+            tcp_connections_per_address: 400,
             tcp_unsent_bytes: 256 * 1024,
             tcp_unproved: Duration::from_secs(10),
             outputs: 65_536,

@@ -504,3 +504,22 @@ async fn shutdown_signal() -> io::Result<()> {
 pub fn speech_dir() -> std::path::PathBuf {
     cache_dir().join("speech")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_media_share_a_port_where_both_would_listen() {
+        let shared = |pages: &str, media: &str| {
+            is_shared(
+                pages.parse().expect("an address"),
+                media.parse().expect("an address"),
+            )
+        };
+        assert!(shared("0.0.0.0:443", "0.0.0.0:443"));
+        assert!(shared("0.0.0.0:443", "192.0.2.1:443"));
+        assert!(!shared("0.0.0.0:443", "0.0.0.0:8443"));
+        assert!(!shared("192.0.2.1:443", "192.0.2.2:443"));
+    }
+}

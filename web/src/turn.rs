@@ -128,7 +128,7 @@ mod tests {
             "01Pv2e5apc0HX4gVDY1wJke35Uc="
         );
         let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let servers = turn.ice_servers(now, ParticipantId::new());
+        let servers = turn.ice_servers(now, ParticipantId::generate());
         assert!(servers[0].username.starts_with("1700043200:"));
         let told = format!("{servers:?} {turn:?}");
         assert!(!told.contains("north") && !told.contains(&servers[0].credential));

@@ -27,7 +27,10 @@ export class TurnServer {
         ...["--listening-ip", address, "--relay-ip", address, "--realm", "court.example"],
         ...["--listening-port", String(ports.plain), "--tls-listening-port", String(ports.tls)],
         ...["--use-auth-secret", "--static-auth-secret", server.secret],
-        ...["--cert", certificate, "--pkey", key, "--no-multicast-peers", "--fingerprint"],
+        ...["--cert", certificate, "--pkey", key],
+        ...["--allowed-peer-ip", address, "--denied-peer-ip", "0.0.0.0-255.255.255.255"],
+        ...["--denied-peer-ip", "::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+        ...["--no-tcp-relay", "--no-multicast-peers", "--user-quota", "20", "--stale-nonce", "600"],
       ],
       { cwd: server.folder },
     );

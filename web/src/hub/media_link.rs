@@ -135,3 +135,36 @@ fn track_source(source: Source) -> TrackSource {
         Source::Screen => TrackSource::Screen,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u64) -> PeerSession {
+        PeerSession {
+            id: SessionId(id),
+            fingerprint: format!("a=fingerprint:sha-256 {id}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_line_leaves_one_media_session_for_ten_seconds() {
+        let mut kept = KeptSessions::default();
+        let [clerk, witness] = [(); 2].map(|()| ParticipantId::generate());
+        assert_eq!(kept.keep(clerk, session(1), Instant::now()), None);
+        assert_eq!(
+            kept.keep(clerk, session(2), Instant::now()),
+            Some(session(1))
+        );
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(kept.keep(witness, session(3), Instant::now()), None);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(kept.expired(Instant::now()), [session(2)]);
+        assert!(!kept.has(clerk));
+        assert_eq!(kept.take(witness), Some(session(3)));
+
+        assert_eq!(kept.keep(witness, session(4), Instant::now()), None);
+        kept.forget(SessionId(4));
+        assert!(kept.drain().is_empty());
+    }
+}

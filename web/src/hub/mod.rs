@@ -116,6 +116,10 @@ struct Running {
 impl Hub {
     /// A hub without a hearing; they are loaded when somebody comes.
     #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of the server that hearings use, each once"
+    )]
     pub(crate) fn new(
         stores: Stores,
         shard: ShardHandle,
