@@ -33,6 +33,21 @@ pub struct MediaLimits {
     /// The least time between two key-frame requests for the same track. Default 500 ms: a key
     /// frame is five to ten times a delta frame, and 30 receivers who join must not ask 30 times.
     pub keyframe_interval: Duration,
+    /// TCP connections of a shard. Default 4,000, four for each session: a browser opens one for
+    /// each of our addresses, and an ICE restart opens them anew before the old ones are gone. Each
+    /// is an open file and has 8 KiB to read into.
+    pub tcp_connections: usize,
+    /// TCP connections from one address (IPv6: one /64). Default 400: 100 people behind
+    /// one address, four for each of them as above.
+    pub tcp_connections_per_address: usize,
+    /// Bytes that wait to be written to a TCP connection. Default 256 KiB: half a second at
+    /// 4 Mbit/s; more would come too late to be played. A packet for which there is no room is
+    /// dropped.
+    pub tcp_unsent_bytes: usize,
+    /// How long a TCP connection may belong to no session: until its first STUN request, or after
+    /// its session has ended. Default 10 s: a browser sends the request at once, and on the worst
+    /// line TCP repeats it for so long.
+    pub tcp_unproved: Duration,
     /// Outputs that may wait to be polled. Default 65,536; more means a driver that does not poll.
     pub outputs: usize,
     /// Commands that may wait for the shard's thread. Default 4,096.
@@ -58,6 +73,10 @@ impl Default for MediaLimits {
             connect: Duration::from_secs(30),
             first_estimate_bps: 600_000,
             keyframe_interval: Duration::from_millis(500),
+            tcp_connections: 4_000,
+            tcp_connections_per_address: 400,
+            tcp_unsent_bytes: 256 * 1024,
+            tcp_unproved: Duration::from_secs(10),
             outputs: 65_536,
             commands: 4_096,
             events: 8_192,

@@ -85,6 +85,13 @@ pub fn favoured_pictures(hearing: &Hearing) -> impl Iterator<Item = TrackRef> {
         })
 }
 
+/// Whether a role sees how good everybody's line is: who conducts the hearing must know whether a
+/// person can be heard, and court IT must find the fault.
+#[must_use]
+pub fn sees_lines(role: Role) -> bool {
+    matches!(role, Role::Judge | Role::Clerk | Role::TechnicalOfficer)
+}
+
 /// Court IT sees the state of a hearing, never its content.
 fn receives_content(role: Role) -> bool {
     role != Role::TechnicalOfficer

@@ -13,7 +13,7 @@ use crate::{
 };
 use otyrys_storage::ids::{HearingId, LineId, ParticipantId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 use ts_rs::TS;
 
 /// The version that this server speaks. A client that asks for another is refused with
@@ -91,6 +91,73 @@ pub enum View {
     Stage,
 }
 
+/// How good the line between a person and the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct LineQuality {
+    /// Whose line.
+    #[ts(type = "string")]
+    pub participant: ParticipantId,
+    /// Of the worse direction.
+    pub grade: LineGrade,
+    /// What most likely makes it worse than good. Absent: nothing does.
+    pub cause: Option<LineCause>,
+    /// To the server and back, in ms. Absent: not measured yet.
+    pub round_trip_ms: Option<u32>,
+    /// From the person.
+    pub up: LineDirection,
+    /// To the person.
+    pub down: LineDirection,
+    /// What the line is estimated to carry to the person, in kbit/s. Absent: not known.
+    pub estimate_kbps: Option<u32>,
+    /// Whether the line is too narrow for pictures.
+    pub sound_only: bool,
+}
+
+/// One direction of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct LineDirection {
+    /// In kbit/s.
+    pub bitrate_kbps: u32,
+    /// Of 1,000 packets so many were lost, before repair. Absent: nothing was sent.
+    pub loss_permille: Option<u16>,
+    /// Of the arrival times, in ms (RFC 3550, section 6.4.1).
+    pub jitter_ms: Option<u32>,
+    /// Packets of which a repair was asked.
+    pub nacks: u32,
+    /// Key frames asked for because a picture could not be decoded.
+    pub plis: u32,
+}
+
+/// How a line will be felt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum LineGrade {
+    /// Nobody notices it.
+    Good,
+    /// It is noticed, and the hearing can go on.
+    Fair,
+    /// Words or pictures are missing.
+    Poor,
+}
+
+/// What makes a line worse than good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum LineCause {
+    /// Nothing comes.
+    Silent,
+    /// It carries less than is wanted.
+    Bandwidth,
+    /// Packets are lost.
+    Loss,
+    /// Packets take long.
+    Delay,
+    /// Packets come unevenly.
+    Jitter,
+    /// The picture stands still.
+    Freezes,
+}
+
 /// A WebRTC offer.
 #[derive(Debug, Clone, Serialize, Deserialize, TS)]
 pub struct Offer {
@@ -166,6 +233,14 @@ pub enum ServerMessage {
         you: ParticipantId,
         /// The hearing as this person may see it.
         hearing: HearingView,
+        /// For the client's peer connection, beside the server's own addresses. The credentials
+        /// are good for a while; the next welcome has fresh ones.
+        #[serde(default)]
+        ice_servers: Vec<IceServer>,
+        /// The media session of the seat's last line still stands: the same peer connection goes
+        /// on with an ICE restart. Otherwise only a new one can be offered.
+        #[serde(default)]
+        resumes_media: bool,
     },
     /// The hearing changed. Always the whole view: the latest one replaces all earlier ones.
     Hearing {
@@ -204,6 +279,11 @@ pub enum ServerMessage {
         /// Whether no picture is sent.
         sound_only: bool,
     },
+    /// How good somebody's line is, every 2 s: to the person, to the bench and to court IT.
+    LineQuality {
+        /// Of the last 2 s.
+        quality: LineQuality,
+    },
     /// Who is being heard now, loudest first (RFC 6464 levels).
     Speaking {
         /// Only those whom this person receives.
@@ -239,6 +319,26 @@ pub enum ServerMessage {
         /// Why.
         reason: ByeReason,
     },
+}
+
+/// A TURN server (RFC 8656), as `RTCConfiguration.iceServers` wants it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct IceServer {
+    /// `turn:` and `turns:` (RFC 7065).
+    pub urls: Vec<String>,
+    /// Until when the credential is good, and whose it is.
+    pub username: String,
+    /// The password.
+    pub credential: String,
+}
+
+/// Without the credential, which must not slip into a log.
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where one track arrives.

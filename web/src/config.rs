@@ -3,6 +3,7 @@
 //! `otyrys.toml` at the top of the repository shows every knob with its default and its reason.
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
+use crate::secrets::Private;
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -22,6 +23,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Sound and picture.
     pub media: MediaConfig,
+    /// Relays for networks that let neither UDP nor the media port through.
+    pub turn: TurnConfig,
     /// The record.
     pub record: RecordConfig,
     /// The draft protocol.
@@ -75,7 +78,8 @@ impl Default for ServerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MediaConfig {
-    /// Address of all sound and picture (UDP, one port).
+    /// Address of all sound and picture: UDP, and TCP for networks that block UDP. The TCP port
+    /// may be that of [`ServerConfig::listen`].
     pub listen: SocketAddr,
     /// Addresses under which people reach `listen`. Empty: all addresses of this machine.
     pub advertise: Vec<IpAddr>,
@@ -86,6 +90,31 @@ impl Default for MediaConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
             advertise: Vec::new(),
+        }
+    }
+}
+
+/// TURN servers (RFC 8656) that clients may use, and how they are let in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TurnConfig {
+    /// `turn:` and `turns:` addresses (RFC 7065). Empty: clients are given none.
+    pub urls: Vec<String>,
+    /// The secret that is shared with these servers (coturn: `static-auth-secret`).
+    pub secret: Private,
+    /// A file with that secret, in place of `secret`.
+    pub secret_file: Option<PathBuf>,
+    /// How long a client's credential is good, from its `welcome` on.
+    pub lifetime_seconds: u64,
+}
+
+impl Default for TurnConfig {
+    fn default() -> Self {
+        Self {
+            urls: Vec::new(),
+            secret: Private::default(),
+            secret_file: None,
+            lifetime_seconds: 12 * 60 * 60,
         }
     }
 }

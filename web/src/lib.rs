@@ -33,4 +33,5 @@ pub mod serve;
 mod steady_clock;
 pub mod stores;
 pub mod tls;
+pub mod turn;
 pub mod verify_command;

@@ -5,7 +5,7 @@ use crate::{
     config::{Config, cache_dir},
     demo,
     draft::Draft,
-    edge::{self, AppState, DemoSeats},
+    edge::{self, AppState, DemoSeats, SharedPort},
     hub::Hub,
     jobs::{self, Jobs},
     links::Links,
@@ -18,6 +18,7 @@ use crate::{
     steady_clock::SteadyClock,
     stores::Stores,
     tls,
+    turn::Turn,
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use jiff::Timestamp;
@@ -124,14 +125,20 @@ impl Server {
         let certificate = tls::certificate_files(&config.server, &addresses)?;
         let tls =
             RustlsConfig::from_pem_file(&certificate.certificate, &certificate.private_key).await?;
-        let (shard, outputs) = Shard::spawn(ShardConfig {
+        let turn = Turn::new(&config.turn)?;
+        let shared = is_shared(address, config.media.listen);
+        let spawn = match shared {
+            true => Shard::spawn_without_listener,
+            false => Shard::spawn,
+        };
+        let (shard, outputs) = spawn(ShardConfig {
             bind: config.media.listen,
             advertised: addresses,
             limits: MediaLimits::default(),
         })
         .map_err(|error| {
             format!(
-                "sound and picture cannot use UDP {}: {error}",
+                "sound and picture cannot use UDP and TCP {}: {error}",
                 config.media.listen
             )
         })?;
@@ -155,6 +162,7 @@ impl Server {
             recording.clone(),
             draft.clone(),
             links.clone(),
+            turn,
             SteadyClock::start(),
             stop.clone(),
         );
@@ -209,7 +217,9 @@ impl Server {
         let app = edge::router(state, registry_routes)
             .into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
-        let serving = axum_server::from_tcp_rustls(listener, tls)?
+        let port = SharedPort::new(tls, shared.then(|| shard.clone()));
+        let serving = axum_server::from_tcp(listener)?
+            .acceptor(port)
             .handle(handle.clone())
             .serve(app);
         let ended = failed.clone();
@@ -312,6 +322,13 @@ fn advertised(config: &Config) -> io::Result<Vec<IpAddr>> {
 }
 
 /// Link-local addresses need a zone, which an ICE candidate cannot carry.
+/// Whether the media core's TCP connections come to the port of the pages.
+fn is_shared(pages: SocketAddr, media: SocketAddr) -> bool {
+    let overlap =
+        pages.ip() == media.ip() || pages.ip().is_unspecified() || media.ip().is_unspecified();
+    pages.port() == media.port() && overlap
+}
+
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
@@ -486,4 +503,23 @@ async fn shutdown_signal() -> io::Result<()> {
 #[must_use]
 pub fn speech_dir() -> std::path::PathBuf {
     cache_dir().join("speech")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_media_share_a_port_where_both_would_listen() {
+        let shared = |pages: &str, media: &str| {
+            is_shared(
+                pages.parse().expect("an address"),
+                media.parse().expect("an address"),
+            )
+        };
+        assert!(shared("0.0.0.0:443", "0.0.0.0:443"));
+        assert!(shared("0.0.0.0:443", "192.0.2.1:443"));
+        assert!(!shared("0.0.0.0:443", "0.0.0.0:8443"));
+        assert!(!shared("192.0.2.1:443", "192.0.2.2:443"));
+    }
 }

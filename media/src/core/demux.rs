@@ -3,37 +3,36 @@
 //! `Rtc::accepts` over all sessions is O(N) for each datagram. Here a STUN request names our own
 //! ICE user fragment, and everything else comes from an address that STUN has proved.
 
-use crate::SessionId;
+use crate::{PeerAddress, SessionId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::SocketAddr;
 
 /// Addresses and user fragments of all sessions of a shard.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
-    by_address: HashMap<SocketAddr, SessionId>,
+    by_address: HashMap<PeerAddress, SessionId>,
     by_fragment: HashMap<Box<[u8]>, SessionId>,
 }
 
 impl Demux {
     /// Whose datagram this is. A STUN request is trusted by what it names, not by where it comes
     /// from: behind one NAT address a new session may follow an old one.
-    pub(super) fn session_of(&self, source: SocketAddr, datagram: &[u8]) -> Option<SessionId> {
+    pub(super) fn session_of(&self, source: PeerAddress, datagram: &[u8]) -> Option<SessionId> {
         match local_fragment(datagram) {
             Some(fragment) => self.by_fragment.get(fragment).copied(),
-            None => self.by_address.get(&source).copied(),
+            None => self.session_at(source),
         }
     }
 
     /// Whether `address` is already known to be of `session`.
-    pub(super) fn knows(&self, address: SocketAddr, session: SessionId) -> bool {
+    pub(super) fn knows(&self, address: PeerAddress, session: SessionId) -> bool {
         self.by_address.get(&address) == Some(&session)
     }
 
     /// Gives an address that STUN has proved to a session. Returns who had it before, if another.
     pub(super) fn learn_address(
         &mut self,
-        address: SocketAddr,
+        address: PeerAddress,
         session: SessionId,
     ) -> Option<SessionId> {
         self.by_address
@@ -41,8 +40,13 @@ impl Demux {
             .filter(|before| *before != session)
     }
 
+    /// Whose an address is, if anybody's.
+    pub(super) fn session_at(&self, address: PeerAddress) -> Option<SessionId> {
+        self.by_address.get(&address).copied()
+    }
+
     /// Takes an address back from a session.
-    pub(super) fn forget_address(&mut self, address: SocketAddr, session: SessionId) {
+    pub(super) fn forget_address(&mut self, address: PeerAddress, session: SessionId) {
         if self.knows(address, session) {
             self.by_address.remove(&address);
         }
@@ -96,6 +100,7 @@ fn local_fragment(datagram: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::net::SocketAddr;
 
     fn binding_request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42];
@@ -118,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_stun_request_is_not_trusted_by_its_address() {
-        let address = SocketAddr::from(([192, 0, 2, 1], 4000));
+        let address = PeerAddress::udp(SocketAddr::from(([192, 0, 2, 1], 4000)));
         let mut demux = Demux::default();
         assert!(demux.learn_fragment("new", SessionId(2)));
         assert!(!demux.learn_fragment("new", SessionId(3)));
@@ -129,6 +134,8 @@ mod tests {
         let stranger = binding_request(&[(0x0006, b"unknown:theirs")]);
         assert_eq!(demux.session_of(address, &stranger), None);
         assert_eq!(demux.session_of(address, &[0x80, 0]), Some(SessionId(1)));
+        let connection = PeerAddress::tcp(address.socket);
+        assert_eq!(demux.session_of(connection, &[0x80, 0]), None);
     }
 
     proptest! {

@@ -15,38 +15,40 @@ mod slot;
 mod tap;
 
 use crate::{
-    DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid,
+    DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress,
     RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
 };
 use demux::Demux;
 use forward::Route;
 use keyframes::KeyframeRequests;
 use loudness::Loudness;
-use session::{Drained, Happened, Session};
+use session::{Drained, Happened, Session, protocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 
 /// Everything that can happen to a core.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// A datagram came.
     Datagram(Datagram<'a>),
+    /// The client's end of a connection is gone: what goes there is lost.
+    Unreachable(Instant, PeerAddress),
     /// The caller wants something, now.
     Command(Instant, Command),
     /// It is now: the last [`Output::Deadline`], or any moment after the last input.
     Timeout(Instant),
 }
 
-/// A UDP datagram.
+/// A UDP datagram, or one packet out of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Datagram<'a> {
     /// When it came.
     pub now: Instant,
     /// From where.
-    pub source: SocketAddr,
+    pub source: PeerAddress,
     /// To which of the advertised addresses.
     pub destination: SocketAddr,
     /// What.
@@ -102,7 +104,7 @@ pub enum Output {
         /// From which of the advertised addresses.
         source: SocketAddr,
         /// Where to.
-        destination: SocketAddr,
+        destination: PeerAddress,
         /// What.
         bytes: Vec<u8>,
     },
@@ -206,6 +208,12 @@ impl Core {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Whether an address is one of a session: STUN has proved it, and it was not given up since.
+    #[must_use]
+    pub fn is_known(&self, address: PeerAddress) -> bool {
+        self.demux.session_at(address).is_some()
     }
 
     /// Answers an offer with SDP that holds all candidates. Makes the session if it is new.
@@ -325,6 +333,10 @@ impl Core {
                     self.counters.garbage += 1;
                 }
             }
+            Input::Unreachable(now, address) => {
+                self.advance(now)?;
+                self.lose_address(address);
+            }
             Input::Command(now, command) => {
                 self.advance(now)?;
                 self.command(command);
@@ -391,7 +403,7 @@ impl Core {
         let Some(id) = self.demux.session_of(source, bytes) else {
             return false;
         };
-        let Ok(received) = Receive::new(Protocol::Udp, source, destination, bytes) else {
+        let Ok(received) = Receive::new(protocol(source), source.socket, destination, bytes) else {
             return false;
         };
         self.drive(id, str0m::Input::Receive(now, received), now);
@@ -422,6 +434,17 @@ impl Core {
             session.last_heard = now;
         }
         true
+    }
+
+    fn lose_address(&mut self, address: PeerAddress) {
+        let Some(id) = self.demux.session_at(address) else {
+            return;
+        };
+        self.demux.forget_address(address, id);
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.lose_address(address);
+            self.drive(id, str0m::Input::Timeout(self.now), self.now);
+        }
     }
 
     fn command(&mut self, command: Command) {
@@ -555,7 +578,10 @@ impl Core {
                 .drain(..)
                 .map(|transmit| Output::Transmit {
                     source: transmit.source,
-                    destination: transmit.destination,
+                    destination: PeerAddress {
+                        transport: session::transport(transmit.proto),
+                        socket: transmit.destination,
+                    },
                     bytes: transmit.contents.into(),
                 }),
         );

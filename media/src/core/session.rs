@@ -6,8 +6,8 @@ use super::sections::Section;
 use super::slot::{Forwarded, Slot, Written};
 use super::tap::Tap;
 use crate::{
-    Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, RoomId, Shown,
-    Source, TrackKey, TrackKind,
+    Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress, RoomId,
+    Shown, Source, TrackKey, TrackKind, Transport,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Pt, Rid};
-use str0m::net::{Protocol, Receive, Transmit};
+use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Rtc};
 
@@ -40,7 +40,7 @@ pub(super) struct Session {
     pub(super) connected: bool,
     pub(super) last_heard: Instant,
     /// Oldest first.
-    pub(super) addresses: VecDeque<SocketAddr>,
+    pub(super) addresses: VecDeque<PeerAddress>,
     pub(super) tracks: BTreeMap<Source, Track>,
     /// Outlives the tracks: a source that comes back begins a new stream.
     streams: BTreeMap<Source, u64>,
@@ -188,6 +188,11 @@ impl Session {
             .build(now);
         for address in candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
+                rtc.add_local_candidate(candidate);
+            }
+            // Clients open the connection, we never do (RFC 6544, section 4.1).
+            let passive = Candidate::builder().tcp().host(*address);
+            if let Ok(candidate) = passive.tcptype(TcpType::Passive).build() {
                 rtc.add_local_candidate(candidate);
             }
         }
@@ -343,14 +348,33 @@ impl Session {
     /// Whether STUN has proved that the client is reached at `source`.
     pub(super) fn is_reached_at(
         &self,
-        source: SocketAddr,
+        source: PeerAddress,
         destination: SocketAddr,
         now: Instant,
     ) -> bool {
         /// Any datagram that is not STUN: the stack then looks for a proved candidate pair.
         const DTLS: &[u8] = &[20];
-        Receive::new(Protocol::Udp, source, destination, DTLS)
+        Receive::new(protocol(source), source.socket, destination, DTLS)
             .is_ok_and(|probe| self.rtc.accepts(&str0m::Input::Receive(now, probe)))
+    }
+
+    /// A connection has ended. Without this the stack would send there for 15 s more: the pair of
+    /// the connection that the client opens instead has no higher priority. The session must be
+    /// driven next.
+    pub(super) fn lose_address(&mut self, address: PeerAddress) {
+        self.addresses.retain(|known| *known != address);
+        // Browsers do not say their ports, others may.
+        for kind in ["prflx", "host"] {
+            let gone = Candidate::from_sdp_string(&format!(
+                "candidate:0 1 {} 1 {} {} typ {kind}",
+                protocol(address),
+                address.socket.ip(),
+                address.socket.port()
+            ));
+            if let Ok(gone) = gone {
+                self.rtc.direct_api().invalidate_candidate(&gone);
+            }
+        }
     }
 
     /// Feeds the stack and drains it, until it waits for a moment after `now`. Returns that moment.
@@ -572,5 +596,21 @@ impl Session {
             let _ = self.drive(str0m::Input::Timeout(now), now, drained);
         }
         self.rtc.disconnect();
+    }
+}
+
+/// What the stack calls the transport of an address.
+pub(super) fn protocol(address: PeerAddress) -> Protocol {
+    match address.transport {
+        Transport::Udp => Protocol::Udp,
+        Transport::Tcp => Protocol::Tcp,
+    }
+}
+
+/// By what the stack wants a packet sent. It has candidates of these two kinds only.
+pub(super) fn transport(protocol: Protocol) -> Transport {
+    match protocol {
+        Protocol::Udp => Transport::Udp,
+        Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
     }
 }

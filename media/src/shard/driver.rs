@@ -2,11 +2,13 @@
 
 use super::outbox::Outbox;
 use super::socket::{BatchedSocket, MediaSocket};
+use super::tcp::{Connections, MediaListener, TcpWake};
 use crate::{
-    Command, Core, Datagram, Event, Input, MediaError, MediaLimits, Offer, Output, RecordedPacket,
+    Command, Core, Datagram, Event, Input, MediaError, MediaLimits, Offer, Output, PeerAddress,
+    RecordedPacket, Transport,
 };
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -19,12 +21,14 @@ pub(super) enum Request {
         answer: oneshot::Sender<Result<String, MediaError>>,
     },
     Command(Command),
+    Adopt(TcpStream),
     Shutdown,
 }
 
 /// Everything that wakes the thread.
 enum Wake {
     Readable,
+    Tcp(TcpWake),
     Request(Option<Request>),
     Deadline,
     EventsTaken,
@@ -34,6 +38,7 @@ enum Wake {
 pub(super) struct Driver {
     core: Core,
     socket: BatchedSocket,
+    tcp: Connections,
     candidates: Vec<SocketAddr>,
     inbox: mpsc::Receiver<Request>,
     events: mpsc::Sender<Event>,
@@ -48,6 +53,7 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(
         socket: MediaSocket,
+        listener: Option<MediaListener>,
         candidates: Vec<SocketAddr>,
         limits: MediaLimits,
         inbox: mpsc::Receiver<Request>,
@@ -55,8 +61,13 @@ impl Driver {
         recorded: mpsc::Sender<RecordedPacket>,
     ) -> Result<Self, MediaError> {
         Ok(Self {
-            core: Core::new(Instant::now().into_std(), candidates.clone(), limits),
+            core: Core::new(
+                Instant::now().into_std(),
+                candidates.clone(),
+                limits.clone(),
+            ),
             socket: socket.into_batched().map_err(MediaError::Start)?,
+            tcp: Connections::new(listener, limits).map_err(MediaError::Start)?,
             candidates,
             inbox,
             events,
@@ -78,6 +89,7 @@ impl Driver {
                     readable.map_err(MediaError::Start)?;
                     Wake::Readable
                 }
+                wake = self.tcp.wake() => Wake::Tcp(wake),
                 () = tokio::time::sleep_until(deadline) => Wake::Deadline,
                 room = self.events.reserve(), if !self.waiting.is_empty() => {
                     if let (Ok(room), Some(event)) = (room, self.waiting.pop_front()) {
@@ -88,6 +100,7 @@ impl Driver {
             };
             match wake {
                 Wake::Readable => self.receive()?,
+                Wake::Tcp(wake) => self.tcp.take(wake, &mut self.core, &self.candidates)?,
                 Wake::Request(Some(Request::Offer { offer, answer })) => {
                     let answered = self.core.offer(Instant::now().into_std(), offer);
                     // The caller may have gone away meanwhile: its session will never connect.
@@ -97,6 +110,7 @@ impl Driver {
                     self.core
                         .handle(Input::Command(Instant::now().into_std(), command))?;
                 }
+                Wake::Request(Some(Request::Adopt(stream))) => self.tcp.adopt(stream),
                 Wake::Request(Some(Request::Shutdown) | None) => return self.close().await,
                 Wake::Deadline => self
                     .core
@@ -126,15 +140,17 @@ impl Driver {
                 if let Some(ip) = origin.local_ip {
                     outbox.learn_local(ip);
                 }
-                let destination = candidates
-                    .iter()
-                    .find(|candidate| Some(candidate.ip()) == origin.local_ip)
-                    // Behind a NAT, datagrams come to an address that is not advertised.
-                    .or_else(|| candidates.iter().find(|candidate| candidate.is_ipv4() == origin.source.is_ipv4()));
+                let destination = super::advertised_for(candidates, origin.local_ip, origin.source);
                 let Some(destination) = destination else {
                     return;
                 };
-                let datagram = Datagram { now, source: origin.source, destination: *destination, bytes };
+                let source = PeerAddress::udp(origin.source);
+                let datagram = Datagram {
+                    now,
+                    source,
+                    destination,
+                    bytes,
+                };
                 if let Err(error) = core.handle(Input::Datagram(datagram)) {
                     broken = Some(error);
                 }
@@ -157,15 +173,19 @@ impl Driver {
                     source,
                     destination,
                     bytes,
-                } => {
-                    self.outbox
-                        .push(&self.socket, source, destination, &bytes)
-                        .await;
-                }
+                } => match destination.transport {
+                    Transport::Udp => {
+                        self.outbox
+                            .push(&self.socket, source, destination.socket, &bytes)
+                            .await;
+                    }
+                    Transport::Tcp => self.tcp.push(destination, &bytes),
+                },
                 Output::Event(event) => self.tell(event),
                 Output::Recorded(packet) => self.record(packet),
                 Output::Deadline(at) => {
                     self.outbox.flush(&self.socket).await;
+                    self.tcp.flush();
                     return Instant::from_std(at);
                 }
             }
@@ -212,6 +232,7 @@ impl Driver {
         }
         self.drain().await;
         let counters = self.core.counters();
+        let tcp = self.tcp.counters();
         tracing::info!(
             media.datagrams = counters.datagrams,
             media.garbage = counters.garbage,
@@ -219,6 +240,10 @@ impl Driver {
             media.recorded = counters.recorded,
             media.failed_sessions = counters.failed_sessions,
             media.unsent = self.outbox.lost(),
+            media.tcp.accepted = tcp.accepted,
+            media.tcp.refused = tcp.refused,
+            media.tcp.expelled = tcp.expelled,
+            media.tcp.dropped = tcp.dropped,
             "media shard ended"
         );
         Ok(())

@@ -1,8 +1,9 @@
-//! One thread and one UDP socket that drive a [`Core`](crate::Core).
+//! One thread that drives a [`Core`](crate::Core): one UDP socket, and TCP at the same port number.
 
 mod driver;
 mod outbox;
 mod socket;
+mod tcp;
 
 use crate::{
     Command, Event, Graph, MediaError, MediaLimits, Offer, RecordedPacket, RoomId, SessionId,
@@ -11,19 +12,22 @@ use crate::{
 use driver::{Driver, Request};
 use socket::MediaSocket;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use tcp::MediaListener;
 use tokio::sync::{mpsc, oneshot};
 
 /// Where a shard listens and what it bears.
 #[derive(Debug, Clone)]
 pub struct ShardConfig {
-    /// The address of the UDP socket. Port 0 takes a free one. `[::]` listens on IPv4 too.
+    /// The address of the UDP socket and of the TCP listener. Port 0 takes one that is free for
+    /// both. `[::]` listens on IPv4 too.
     pub bind: SocketAddr,
-    /// The addresses at which clients reach the socket, at the socket's own port; each becomes a
-    /// candidate of every answer. At least one.
+    /// The addresses at which clients reach the sockets, at their own port; each becomes a UDP and
+    /// a TCP candidate of every answer. At least one.
     pub advertised: Vec<IpAddr>,
     /// What the shard bears.
     pub limits: MediaLimits,
@@ -45,16 +49,36 @@ pub struct ShardOutputs {
 pub struct Shard;
 
 impl Shard {
-    /// Binds the socket and starts the thread.
+    /// Binds the sockets and starts the thread.
     ///
     /// # Errors
-    /// If there is nothing to advertise, the address cannot be bound or the thread not started.
+    /// If there is nothing to advertise, the addresses cannot be bound or the thread not started.
     pub fn spawn(config: ShardConfig) -> Result<(ShardHandle, ShardOutputs), MediaError> {
+        let (socket, listener) = bind(config.bind).map_err(MediaError::Start)?;
+        Self::start(config, socket, Some(listener))
+    }
+
+    /// As [`spawn`](Self::spawn), for when somebody else listens at the TCP port and hands over
+    /// the connections by [`ShardHandle::adopt`].
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_without_listener(
+        config: ShardConfig,
+    ) -> Result<(ShardHandle, ShardOutputs), MediaError> {
+        let socket = MediaSocket::bind(config.bind).map_err(MediaError::Start)?;
+        Self::start(config, socket, None)
+    }
+
+    fn start(
+        config: ShardConfig,
+        socket: MediaSocket,
+        listener: Option<MediaListener>,
+    ) -> Result<(ShardHandle, ShardOutputs), MediaError> {
         if config.advertised.is_empty() {
             return Err(MediaError::NoAddress);
         }
         let limits = config.limits;
-        let socket = MediaSocket::bind(config.bind).map_err(MediaError::Start)?;
         let local_addr = socket.local_addr();
         let candidates: Vec<SocketAddr> = config
             .advertised
@@ -71,9 +95,17 @@ impl Shard {
         let run = move || {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(async {
-                    Driver::new(socket, candidates, limits, inbox, events_in, recorded_in)?
-                        .run()
-                        .await
+                    Driver::new(
+                        socket,
+                        listener,
+                        candidates,
+                        limits,
+                        inbox,
+                        events_in,
+                        recorded_in,
+                    )?
+                    .run()
+                    .await
                 })
             }));
             match outcome {
@@ -104,6 +136,46 @@ impl Shard {
     }
 }
 
+/// Both at one port number. A port that is free for UDP may be taken for TCP: then another one is
+/// tried, if any will do.
+fn bind(address: SocketAddr) -> io::Result<(MediaSocket, MediaListener)> {
+    const ATTEMPTS: usize = 16;
+
+    let mut attempt = 1;
+    loop {
+        let socket = MediaSocket::bind(address)?;
+        match MediaListener::bind(socket.local_addr()) {
+            Ok(listener) => return Ok((socket, listener)),
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && address.port() == 0
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Which of the advertised addresses a packet was sent to, by what this machine knows of it.
+fn advertised_for(
+    candidates: &[SocketAddr],
+    local_ip: Option<IpAddr>,
+    source: SocketAddr,
+) -> Option<SocketAddr> {
+    candidates
+        .iter()
+        .find(|candidate| Some(candidate.ip()) == local_ip)
+        // Behind a NAT, packets come to an address that is not advertised.
+        .or_else(|| {
+            candidates
+                .iter()
+                .find(|candidate| candidate.is_ipv4() == source.is_ipv4())
+        })
+        .copied()
+}
+
 /// Ends with the reason if it was not told to.
 type ShardThread = JoinHandle<Result<(), MediaError>>;
 
@@ -117,7 +189,7 @@ pub struct ShardHandle {
 }
 
 impl ShardHandle {
-    /// The address of the UDP socket, with its port.
+    /// The address of the UDP socket and of the TCP listener, with their port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
@@ -143,6 +215,16 @@ impl ShardHandle {
     /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`].
     pub fn set_graph(&self, room: RoomId, graph: Graph) -> Result<(), MediaError> {
         self.command(Command::SetGraph { room, graph })
+    }
+
+    /// Takes a TCP connection that a client has opened to the advertised port, with nothing read
+    /// from it yet.
+    ///
+    /// # Errors
+    /// [`MediaError::Busy`] if too many commands wait, [`MediaError::Stopped`]. The connection is
+    /// then closed.
+    pub fn adopt(&self, connection: TcpStream) -> Result<(), MediaError> {
+        self.request(Request::Adopt(connection))
     }
 
     /// Ends a session.
@@ -182,8 +264,12 @@ impl ShardHandle {
     }
 
     fn command(&self, command: Command) -> Result<(), MediaError> {
+        self.request(Request::Command(command))
+    }
+
+    fn request(&self, request: Request) -> Result<(), MediaError> {
         self.requests
-            .try_send(Request::Command(command))
+            .try_send(request)
             .map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => MediaError::Busy,
                 mpsc::error::TrySendError::Closed(_) => MediaError::Stopped,

@@ -1,89 +1,15 @@
-use crate::client::Client;
+use crate::peer::{COURT, Peer, config, run};
 use crate::world::{edge, tape, track};
-use otyrys_media::{
-    Event, Graph, MediaError, MediaLimits, Offer, RoomId, SessionId, Shard, ShardConfig,
-    ShardHandle, Source,
-};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use otyrys_media::{Event, Graph, MediaError, MediaLimits, SessionId, Shard, ShardConfig, Source};
 use std::time::{Duration, Instant};
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc::error::TryRecvError;
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-const COURT: RoomId = RoomId(7);
-
-struct Peer {
-    client: Client,
-    socket: UdpSocket,
-}
-
-impl Peer {
-    async fn join(
-        shard: &ShardHandle,
-        session: u64,
-        sources: &[Source],
-        audio: usize,
-        video: usize,
-    ) -> Self {
-        let socket = UdpSocket::bind(SocketAddr::new(LOOPBACK, 0))
-            .await
-            .expect("a socket");
-        let address = socket.local_addr().expect("an address");
-        let mut client = Client::at(address, SessionId(session), sources, Instant::now());
-        let (sdp, pending) = client.make_offer(audio, video, false);
-        let offer = Offer {
-            room: COURT,
-            session: client.session,
-            sdp,
-            sources: client.sources(),
-        };
-        let answer = shard.offer(offer).await.expect("an answer");
-        assert!(answer.contains("a=ice-lite"));
-        assert!(answer.contains(&format!("127.0.0.1 {} typ host", shard.local_addr().port())));
-        client.take_answer(pending, &answer, Instant::now());
-        Self { client, socket }
-    }
-
-    async fn turn(&mut self) {
-        let now = Instant::now();
-        let mut buffer = [0; 2_000];
-        while let Ok((length, source)) = self.socket.try_recv_from(&mut buffer) {
-            self.client.receive(now, source, &buffer[..length]);
-        }
-        self.client.time_passed(now);
-        for (_, destination, bytes) in self.client.poll(now) {
-            self.socket
-                .send_to(&bytes, destination)
-                .await
-                .expect("sent");
-        }
-    }
-}
-
-async fn run(peers: &mut [Peer], time: Duration) {
-    let end = Instant::now() + time;
-    while Instant::now() < end {
-        for peer in peers.iter_mut() {
-            peer.turn().await;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn config() -> ShardConfig {
-    ShardConfig {
-        bind: SocketAddr::new(LOOPBACK, 0),
-        advertised: vec![LOOPBACK],
-        limits: MediaLimits::default(),
-    }
-}
 
 #[tokio::test]
 async fn sound_and_picture_cross_the_loopback() {
     let (shard, mut outputs) = Shard::spawn(config()).expect("a shard");
     let mut peers = [
-        Peer::join(&shard, 1, &[Source::Microphone, Source::Camera], 0, 0).await,
-        Peer::join(&shard, 2, &[], 1, 1).await,
+        Peer::join(&shard, 1, &[Source::Microphone, Source::Camera], (0, 0)).await,
+        Peer::join(&shard, 2, &[], (1, 1)).await,
     ];
     let (judge, clerk) = (SessionId(1), SessionId(2));
     let graph: Graph = [
@@ -137,7 +63,7 @@ async fn a_recorder_that_is_behind_is_told_of() {
         ..MediaLimits::default()
     };
     let (shard, mut outputs) = Shard::spawn(ShardConfig { limits, ..config() }).expect("a shard");
-    let mut peers = [Peer::join(&shard, 1, &[Source::Microphone], 0, 0).await];
+    let mut peers = [Peer::join(&shard, 1, &[Source::Microphone], (0, 0)).await];
     let graph: Graph = [tape(SessionId(1), Source::Microphone)]
         .into_iter()
         .collect();

@@ -1,13 +1,13 @@
 //! A client made of the same WebRTC stack, which sends marked packets and keeps what it gets.
 
-use otyrys_media::{Mid, SessionId, Source, TrackKind};
+use otyrys_media::{Mid, SessionId, Source, TrackKind, Transport};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{Direction, ExtensionValues, MediaKind, Pt, Rid, Simulcast, SimulcastLayer};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpWrite, Ssrc};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -58,6 +58,7 @@ struct LayerSending {
 pub(crate) struct Client {
     pub(crate) session: SessionId,
     pub(crate) address: SocketAddr,
+    transport: Transport,
     pub(crate) rtc: Rtc,
     pub(crate) got: Vec<Got>,
     /// Key frames that were asked of it.
@@ -74,10 +75,11 @@ impl Client {
     pub(crate) fn new(session: SessionId, sources: &[Source], now: Instant) -> Self {
         let host = u8::try_from(session.0 % 200).expect("below 200") + 10;
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 1, host)), 4000);
-        Self::at(address, session, sources, now)
+        Self::over(Transport::Udp, address, session, sources, now)
     }
 
-    pub(crate) fn at(
+    pub(crate) fn over(
+        transport: Transport,
         address: SocketAddr,
         session: SessionId,
         sources: &[Source],
@@ -89,7 +91,7 @@ impl Client {
             .enable_opus(true, false)
             .enable_vp8(true)
             .build(now);
-        rtc.add_local_candidate(Candidate::host(address, "udp").expect("a candidate"));
+        rtc.add_local_candidate(candidate(transport, address));
         let sending = sources
             .iter()
             .map(|source| {
@@ -105,6 +107,7 @@ impl Client {
         Self {
             session,
             address,
+            transport,
             rtc,
             got: Vec::new(),
             asked: 0,
@@ -143,6 +146,15 @@ impl Client {
             layer.keyframe_wanted |= on && !layer.on;
             layer.on = on;
         }
+    }
+
+    /// Its old address is dead; it is at another one now.
+    pub(crate) fn move_to(&mut self, address: SocketAddr) {
+        let old = candidate(self.transport, self.address);
+        self.rtc.direct_api().invalidate_candidate(&old);
+        self.address = address;
+        self.rtc
+            .add_local_candidate(candidate(self.transport, address));
     }
 
     pub(crate) fn make_offer(
@@ -276,7 +288,11 @@ impl Client {
     }
 
     pub(crate) fn receive(&mut self, now: Instant, source: SocketAddr, bytes: &[u8]) {
-        let received = Receive::new(Protocol::Udp, source, self.address, bytes).expect("a packet");
+        let protocol = match self.transport {
+            Transport::Udp => Protocol::Udp,
+            Transport::Tcp => Protocol::Tcp,
+        };
+        let received = Receive::new(protocol, source, self.address, bytes).expect("a packet");
         self.rtc
             .handle_input(Input::Receive(now, received))
             .expect("a sound client");
@@ -339,6 +355,18 @@ impl Client {
             }
         }
     }
+}
+
+fn candidate(transport: Transport, address: SocketAddr) -> Candidate {
+    let candidate = match transport {
+        Transport::Udp => Candidate::host(address, "udp"),
+        Transport::Tcp => Candidate::builder()
+            .tcp()
+            .host(address)
+            .tcptype(TcpType::Active)
+            .build(),
+    };
+    candidate.expect("a candidate")
 }
 
 fn kind_of(source: Source) -> MediaKind {

@@ -2,9 +2,11 @@
 //! and reorders, on virtual time.
 
 mod client;
+mod peer;
 mod world;
 
 mod a_client_that_offers_again_keeps_its_place;
+mod a_client_without_udp_is_served_over_tcp;
 mod a_session_without_an_edge_gets_no_packet;
 mod a_shard_forwards_over_a_real_socket;
 mod a_slot_goes_on_counting_when_its_source_changes;
@@ -12,6 +14,7 @@ mod garbage_is_survived;
 mod key_frames_are_asked_for_sparingly;
 mod layers_follow_line_and_page;
 mod lost_pictures_are_repaired;
+mod one_port_serves_ipv4_and_ipv6;
 mod somebody_who_vanished_comes_back;
 mod sound_and_picture_reach_the_others;
 mod the_loudest_are_named;

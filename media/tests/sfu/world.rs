@@ -3,7 +3,7 @@
 use crate::client::Client;
 use otyrys_media::{
     Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Mid, Offer, Output,
-    RecordedPacket, RoomId, SessionId, Sink, Source, TrackKey,
+    PeerAddress, RecordedPacket, RoomId, SessionId, Sink, Source, TrackKey,
 };
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -189,7 +189,7 @@ impl World {
     pub(crate) fn inject(&mut self, source: SocketAddr, bytes: &[u8]) {
         let datagram = Datagram {
             now: self.now,
-            source,
+            source: PeerAddress::udp(source),
             destination: SERVER,
             bytes,
         };
@@ -265,7 +265,7 @@ impl World {
                     source,
                     destination,
                     bytes,
-                } => self.send(source, destination, bytes),
+                } => self.send(source, destination.socket, bytes),
                 Output::Event(event) => self.events.push(event),
                 Output::Recorded(packet) => self.recorded.push(packet),
                 Output::Deadline(at) => {

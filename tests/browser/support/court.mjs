@@ -12,7 +12,7 @@ const START_MS = 60_000;
 
 /** A server of its own folder and ports, with a demo hearing. It can be killed and started again. */
 export class Court {
-  /** Starts one; `env` is added to its configuration. */
+  /** Starts one; `env`, or what it gives for a free port, is added to its configuration. */
   static async open(env = {}) {
     const dir = await mkdtemp(join(tmpdir(), "otyrys-"));
     const court = new Court(dir, await freePort(), env);
@@ -28,7 +28,7 @@ export class Court {
     this.dir = dir;
     this.dataDir = join(dir, "data");
     this.port = port;
-    this.env = env;
+    this.env = typeof env === "function" ? env(port) : env;
     this.url = `https://127.0.0.1:${port}`;
     this.log = "";
   }
@@ -156,7 +156,7 @@ function fetchOwn(url, { method = "GET", headers = {}, body } = {}) {
 }
 
 /** A port that is free for both TCP and UDP. */
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const tcp = createServer();
     await new Promise((done) => tcp.listen(0, "127.0.0.1", done));

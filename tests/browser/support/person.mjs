@@ -40,7 +40,13 @@ function keepConnections() {
 /** A person with a browser of their own, who speaks what is in a WAV file. */
 export class Person {
   /** `wav`: spoken once, from the moment that the page opens the microphone; silent without. */
-  static async arrive({ wav, devices = true, language = "ru-RU", viewport = { width: 1280, height: 800 } } = {}) {
+  static async arrive({
+    wav,
+    devices = true,
+    language = "ru-RU",
+    viewport = { width: 1280, height: 800 },
+    executable = CHROMIUM,
+  } = {}) {
     const person = new Person();
     person.folder = await mkdtemp(join(tmpdir(), "otyrys-person-"));
     // Without a file Chromium's fake microphone beeps each second, which keeps the recogniser from
@@ -48,7 +54,7 @@ export class Person {
     const silence = join(person.folder, "silence.wav");
     await writeWav(silence, [], { lead: 1 });
     person.browser = await chromium.launch({
-      executablePath: CHROMIUM,
+      executablePath: executable,
       headless: true,
       args: [
         ...FLAGS,
@@ -114,6 +120,32 @@ export class Person {
         }
       }
       return energies.sort((a, b) => b - a);
+    });
+  }
+
+  /** How the page's media goes now: the candidates of the pair in use (W3C WebRTC statistics). */
+  async path() {
+    return this.page.evaluate(async () => {
+      for (const connection of window.keptConnections) {
+        if (connection.connectionState !== "connected") continue;
+        const reports = await connection.getStats();
+        for (const report of reports.values()) {
+          if (report.type !== "transport" || !report.selectedCandidatePairId) continue;
+          const pair = reports.get(report.selectedCandidatePairId);
+          const [near, far] = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)];
+          return {
+            protocol: near.protocol,
+            // By what the browser reaches the relay.
+            relay: near.candidateType === "relay" ? near.relayProtocol : null,
+            near: near.address,
+            nearPort: near.port,
+            farPort: far.port,
+            sent: report.bytesSent,
+            connections: window.keptConnections.length,
+          };
+        }
+      }
+      return null;
     });
   }
 

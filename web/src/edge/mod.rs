@@ -6,6 +6,7 @@ mod documents;
 pub mod error;
 pub mod invitations;
 mod seat_socket;
+mod shared_port;
 
 use crate::{config::Config, hub::Hub, links::Links, stores::Stores};
 use axum::{
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use tower_http::{limit::RequestBodyLimitLayer, set_header::SetResponseHeaderLayer};
 
 pub use demo::DemoSeats;
+pub(crate) use shared_port::SharedPort;
 
 /// Largest body of a request to this API: a few words of JSON.
 const BODY_BYTES: usize = 64 * 1024;

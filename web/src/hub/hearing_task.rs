@@ -3,7 +3,8 @@
 use super::{
     Services,
     connection::{Connection, ConnectionId, PeerSession},
-    media_link::{SessionMap, track_source},
+    line_quality::line_quality,
+    media_link::{KeptSessions, SessionMap, track_source},
     record_watch::RecordWatch,
 };
 use crate::{
@@ -14,10 +15,10 @@ use crate::{
     recording::{RecordNotice, Route},
 };
 use jiff::Timestamp;
-use otyrys_media::{self as media, Event as MediaEvent, RoomId, SessionId, TrackKey};
+use otyrys_media::{self as media, Event as MediaEvent, LineReport, RoomId, SessionId, TrackKey};
 use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, Presence, RecordFault, Sink,
-    TrackRef, TrackSource, favoured_pictures, hearing_view, who_receives_what,
+    TrackRef, TrackSource, favoured_pictures, hearing_view, sees_lines, who_receives_what,
     wire::{
         Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, MAX_SHOWN,
         Offer, PROTOCOL_VERSION, ServerMessage, ShownPicture, Slot,
@@ -85,6 +86,7 @@ pub(super) struct HearingTask {
     services: Arc<Services>,
     connections: BTreeMap<ConnectionId, Connection>,
     sessions: SessionMap,
+    kept: KeptSessions,
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
@@ -101,6 +103,7 @@ impl HearingTask {
             services,
             connections: BTreeMap::new(),
             sessions: SessionMap::default(),
+            kept: KeptSessions::default(),
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
@@ -120,7 +123,10 @@ impl HearingTask {
                     Some(input) => self.handle(input).await,
                     None => break,
                 },
-                _ = tick.tick() => self.check_record().await,
+                _ = tick.tick() => {
+                    self.end_kept_sessions();
+                    self.check_record().await
+                }
             };
             if let Err(error) = outcome {
                 tracing::error!(hearing.id = %self.hearing.subject().id, error = explain(&error), "an input of a hearing failed");
@@ -144,7 +150,7 @@ impl HearingTask {
             Input::Message(from, message) => self.message(from, message).await,
             Input::Gone(connection) => self.gone(connection).await,
             Input::SeatTaken(participant) => {
-                self.dismiss(participant, ByeReason::SeatTaken);
+                self.part_with(participant, ByeReason::SeatTaken);
                 let taken = Command::SeatTaken { participant };
                 self.act(Actor::Server, None, &taken).await
             }
@@ -171,7 +177,10 @@ impl HearingTask {
 
     async fn connected(&mut self, connection: Connection) -> Result<(), HubError> {
         let participant = connection.participant;
-        self.dismiss(participant, ByeReason::Replaced);
+        // Their network may have changed before this server saw the old line end.
+        if let Some(session) = self.dismiss(participant, ByeReason::Replaced) {
+            self.keep_session(participant, session);
+        }
         if self.hearing.state() != HearingState::Closed {
             let command = Command::Connect {
                 rehearsal: connection.rehearsal,
@@ -184,6 +193,11 @@ impl HearingTask {
             protocol: PROTOCOL_VERSION,
             you: participant,
             hearing: self.view(participant),
+            ice_servers: self
+                .services
+                .turn
+                .ice_servers(self.services.clock.now(), participant),
+            resumes_media: self.kept.has(participant),
         });
         self.connections.insert(connection.id(), connection);
         self.refresh();
@@ -257,7 +271,7 @@ impl HearingTask {
         // Before the goodbye: whoever renews their own link must still get it.
         self.tell(from, ServerMessage::Result { id, error, link });
         if let Some(renewed) = renewed.filter(|_| done) {
-            self.dismiss(renewed, ByeReason::LinkReplaced);
+            self.part_with(renewed, ByeReason::LinkReplaced);
             self.refresh();
         }
         Ok(())
@@ -282,22 +296,38 @@ impl HearingTask {
         let Some(connection) = self.connections.remove(&id) else {
             return Ok(());
         };
-        self.end_session(&connection);
-        let actor = Actor::Participant(connection.participant);
+        let participant = connection.participant;
+        if let Some(session) = connection.session {
+            // Whoever left on purpose does not come back to it.
+            match self.may_offer(participant) {
+                true => self.keep_session(participant, session),
+                false => self.close_session(session.id),
+            }
+        }
+        let actor = Actor::Participant(participant);
         self.act(actor, Some(connection.origin), &Command::Disconnect)
             .await
     }
 
-    /// Ends whatever connection a seat has, with a reason. The hearing is not told: somebody else
-    /// takes the place at once, or the person was told why.
-    fn dismiss(&mut self, participant: ParticipantId, reason: ByeReason) {
+    /// Ends whatever connection a seat has, with a reason, and gives its peer connection back. The
+    /// hearing is not told: somebody else takes the place at once, or the person was told why.
+    #[must_use]
+    fn dismiss(&mut self, participant: ParticipantId, reason: ByeReason) -> Option<PeerSession> {
         let mut all = self.connections.iter();
         let old = all
             .find(|(_, c)| c.participant == participant)
             .map(|(id, _)| *id);
-        if let Some(connection) = old.and_then(|id| self.connections.remove(&id)) {
-            connection.outbox.send(ServerMessage::Bye { reason });
-            self.end_session(&connection);
+        let connection = self.connections.remove(&old?)?;
+        connection.outbox.send(ServerMessage::Bye { reason });
+        connection.session
+    }
+
+    /// Ends whatever a seat has: it is somebody else's from now on.
+    fn part_with(&mut self, participant: ParticipantId, reason: ByeReason) {
+        let own = self.dismiss(participant, reason);
+        let kept = self.kept.take(participant);
+        for session in own.into_iter().chain(kept) {
+            self.close_session(session.id);
         }
     }
 
@@ -306,7 +336,12 @@ impl HearingTask {
         while let Some((_, connection)) = self.connections.pop_first() {
             let reason = ByeReason::HearingClosed;
             connection.outbox.send(ServerMessage::Bye { reason });
-            self.end_session(&connection);
+            if let Some(session) = connection.session {
+                self.close_session(session.id);
+            }
+        }
+        for session in self.kept.drain() {
+            self.close_session(session.id);
         }
     }
 
@@ -330,18 +365,12 @@ impl HearingTask {
             return Ok(());
         };
         let participant = connection.participant;
-        // Whoever waits may already have a connection, so that admission is instant; the graph gives
-        // it nothing before.
-        let expected = self
-            .hearing
-            .participant(participant)
-            .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted));
-        if !expected || self.hearing.state() == HearingState::Closed {
+        if !self.may_offer(participant) || self.hearing.state() == HearingState::Closed {
             let error = ErrorCode::WrongState;
             self.tell(from, ServerMessage::Error { error });
             return Ok(());
         }
-        let session = self.session_for(from, &offer.sdp);
+        let session = self.session_for(from, participant, &offer.sdp);
         self.sessions.insert(participant, session);
         let sources = offer
             .sources
@@ -368,26 +397,52 @@ impl HearingTask {
         Ok(())
     }
 
-    /// The media session that an offer is for: the connection's, or a new one when the client made
-    /// a new peer connection, which shows in its DTLS fingerprint.
-    fn session_for(&mut self, from: ConnectionId, sdp: &str) -> SessionId {
+    /// Whoever waits may already have a connection, so that admission is instant; the graph gives
+    /// it nothing before.
+    fn may_offer(&self, participant: ParticipantId) -> bool {
+        self.hearing
+            .participant(participant)
+            .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted))
+    }
+
+    /// Keeps the peer connection of a line that is gone, for when the person comes back.
+    fn keep_session(&mut self, participant: ParticipantId, session: PeerSession) {
+        if let Some(before) = self.kept.keep(participant, session, Instant::now()) {
+            self.close_session(before.id);
+        }
+    }
+
+    fn end_kept_sessions(&mut self) {
+        for session in self.kept.expired(Instant::now()) {
+            self.close_session(session.id);
+        }
+    }
+
+    /// The media session that an offer is for: the connection's, that of the seat's last line, or a
+    /// new one when the client made a new peer connection, which shows in its DTLS fingerprint.
+    fn session_for(
+        &mut self,
+        from: ConnectionId,
+        participant: ParticipantId,
+        sdp: &str,
+    ) -> SessionId {
         let fingerprint: String = sdp
             .lines()
             .filter(|line| line.starts_with("a=fingerprint:"))
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect();
-        let known = self
-            .connections
-            .get(&from)
-            .and_then(|connection| connection.session.as_ref());
-        if let Some(known) = known.filter(|known| known.fingerprint == fingerprint) {
-            return known.id;
+        let own = self.connections.get_mut(&from);
+        let own = own.and_then(|connection| connection.session.take());
+        let mut goes_on = None;
+        for session in own.into_iter().chain(self.kept.take(participant)) {
+            if goes_on.is_none() && session.fingerprint == fingerprint {
+                goes_on = Some(session.id);
+            } else {
+                self.close_session(session.id);
+            }
         }
-        if let Some(old) = known.map(|known| known.id) {
-            self.close_session(old);
-        }
-        let id = self.services.sessions.open(self.hearing.subject().id);
+        let id = goes_on.unwrap_or_else(|| self.services.sessions.open(self.hearing.subject().id));
         if let Some(connection) = self.connections.get_mut(&from) {
             connection.session = Some(PeerSession { id, fingerprint });
         }
@@ -464,6 +519,26 @@ impl HearingTask {
         }
     }
 
+    /// Tells how good somebody's line is: them, the bench and court IT.
+    fn line(&self, report: &LineReport) {
+        let Some(participant) = self.sessions.participant(report.session) else {
+            return;
+        };
+        let quality = line_quality(participant, report);
+        for connection in self.connections.values() {
+            let told = connection.participant == participant
+                || self
+                    .hearing
+                    .participant(connection.participant)
+                    .is_some_and(|p| sees_lines(p.person.role));
+            if told {
+                connection.outbox.send(ServerMessage::LineQuality {
+                    quality: quality.clone(),
+                });
+            }
+        }
+    }
+
     /// Tells everybody who of those whom they hear is speaking; themselves included.
     fn tell_who_speaks(&self, loudest: &[SessionId]) {
         let speakers: Vec<ParticipantId> = loudest
@@ -512,13 +587,6 @@ impl HearingTask {
             .map_or_else(|| "gone".to_owned(), |participant| participant.to_string())
     }
 
-    /// Ends the session of a connection that is gone.
-    fn end_session(&mut self, connection: &Connection) {
-        if let Some(session) = &connection.session {
-            self.close_session(session.id);
-        }
-    }
-
     fn close_session(&mut self, session: SessionId) {
         if let Err(error) = self.services.shard.close_session(session) {
             tracing::error!(%error, "the media core does not end a session");
@@ -532,6 +600,7 @@ impl HearingTask {
         self.record.session_ended(session);
         self.services.recording.stop_session(session);
         self.sessions.remove(session);
+        self.kept.forget(session);
         self.services.sessions.forget(session);
         let mut all = self.connections.values_mut();
         if let Some(connection) = all.find(|c| c.has_session(session)) {

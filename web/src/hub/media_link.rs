@@ -1,10 +1,12 @@
 //! Between people and media sessions: the graph of a hearing in the media core's terms.
 
+use super::connection::PeerSession;
 use otyrys_media::{self as media, SessionId, Source, TrackKey};
 use otyrys_signaling::wire::{ShownPicture, View};
 use otyrys_signaling::{Graph, Sink, TrackRef, TrackSource};
 use otyrys_storage::ids::ParticipantId;
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
+use tokio::time::Instant;
 
 /// Who is behind which session, both ways.
 #[derive(Debug, Default)]
@@ -100,6 +102,56 @@ fn view(view: View) -> media::View {
     }
 }
 
+/// Peer connections whose line of signalling is gone or was replaced. The person's network may
+/// have changed: they come back within seconds, and the same peer connection goes on with an ICE
+/// restart. Whoever makes a new one, or does not come, ends it.
+#[derive(Debug, Default)]
+pub(super) struct KeptSessions(HashMap<ParticipantId, (PeerSession, Instant)>);
+
+impl KeptSessions {
+    /// How long one is kept: as long as the media core bears silence, so that a person who comes
+    /// back finds both or neither.
+    const KEEP: Duration = Duration::from_secs(10);
+
+    /// Keeps one. Returns the one that the person had here before.
+    #[must_use]
+    pub(super) fn keep(
+        &mut self,
+        participant: ParticipantId,
+        session: PeerSession,
+        now: Instant,
+    ) -> Option<PeerSession> {
+        let kept = (session, now + Self::KEEP);
+        self.0.insert(participant, kept).map(|(before, _)| before)
+    }
+
+    pub(super) fn has(&self, participant: ParticipantId) -> bool {
+        self.0.contains_key(&participant)
+    }
+
+    pub(super) fn take(&mut self, participant: ParticipantId) -> Option<PeerSession> {
+        self.0.remove(&participant).map(|(session, _)| session)
+    }
+
+    /// Those whose person did not come back in time.
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<PeerSession> {
+        self.0
+            .extract_if(|_, (_, until)| *until <= now)
+            .map(|(_, (session, _))| session)
+            .collect()
+    }
+
+    /// All of them.
+    pub(super) fn drain(&mut self) -> Vec<PeerSession> {
+        self.0.drain().map(|(_, (session, _))| session).collect()
+    }
+
+    /// The media core has ended it.
+    pub(super) fn forget(&mut self, session: SessionId) {
+        self.0.retain(|_, (kept, _)| kept.id != session);
+    }
+}
+
 pub(super) fn source(source: TrackSource) -> Source {
     match source {
         TrackSource::Microphone => Source::Microphone,
@@ -113,5 +165,38 @@ pub(super) fn track_source(source: Source) -> TrackSource {
         Source::Microphone => TrackSource::Microphone,
         Source::Camera => TrackSource::Camera,
         Source::Screen => TrackSource::Screen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: u64) -> PeerSession {
+        PeerSession {
+            id: SessionId(id),
+            fingerprint: format!("a=fingerprint:sha-256 {id}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_line_leaves_one_media_session_for_ten_seconds() {
+        let mut kept = KeptSessions::default();
+        let [clerk, witness] = [(); 2].map(|()| ParticipantId::generate());
+        assert_eq!(kept.keep(clerk, session(1), Instant::now()), None);
+        assert_eq!(
+            kept.keep(clerk, session(2), Instant::now()),
+            Some(session(1))
+        );
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(kept.keep(witness, session(3), Instant::now()), None);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(kept.expired(Instant::now()), [session(2)]);
+        assert!(!kept.has(clerk));
+        assert_eq!(kept.take(witness), Some(session(3)));
+
+        assert_eq!(kept.keep(witness, session(4), Instant::now()), None);
+        kept.forget(SessionId(4));
+        assert!(kept.drain().is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod hearing_task;
+mod line_quality;
 mod media_link;
 mod record_watch;
 
@@ -15,6 +16,7 @@ use crate::{
     recording::{RecordNotice, Recording},
     steady_clock::SteadyClock,
     stores::Stores,
+    turn::Turn,
 };
 use hearing_task::{HearingTask, Input};
 use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
@@ -62,6 +64,7 @@ pub(crate) struct Services {
     pub(crate) recording: Recording,
     pub(crate) draft: Draft,
     pub(crate) links: Links,
+    pub(crate) turn: Turn,
     pub(crate) clock: SteadyClock,
     /// Small errands of hearings, which end with the client that they are for.
     tasks: TaskTracker,
@@ -114,12 +117,17 @@ struct Running {
 impl Hub {
     /// A hub without a hearing; they are loaded when somebody comes.
     #[must_use]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of the server that hearings use, each once"
+    )]
     pub(crate) fn new(
         stores: Stores,
         shard: ShardHandle,
         recording: Recording,
         draft: Draft,
         links: Links,
+        turn: Turn,
         clock: SteadyClock,
         stop: CancellationToken,
     ) -> Self {
@@ -130,6 +138,7 @@ impl Hub {
             recording,
             draft,
             links,
+            turn,
             clock,
             tasks: tasks.clone(),
             sessions: Sessions::default(),

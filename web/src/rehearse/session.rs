@@ -311,6 +311,7 @@ impl Connection {
             // A rehearsal sends one layer, and shows nobody anything.
             ServerMessage::Speaking { .. }
             | ServerMessage::LayersWatched { .. }
+            | ServerMessage::LineQuality { .. }
             | ServerMessage::SoundOnly { .. } => {}
             ServerMessage::Line { line } => {
                 // Nobody listens: the line is for others.

@@ -40,6 +40,7 @@ export class CallSession {
   private cameraOff = false;
   private sentTracks: Record<DeviceKind, MediaStreamTrack | null> = { microphone: null, camera: null };
   private readonly stopListening: () => void;
+  private readonly stopWatchingNetwork: () => void;
 
   constructor(options: CallSessionOptions) {
     this.options = options;
@@ -47,6 +48,7 @@ export class CallSession {
       send: (message) => this.connection.send(message),
       onStreams: (streams) => this.store.update({ streams }),
       onState: (media) => this.store.update({ media }),
+      onDeadLine: () => this.networkChanged(),
     });
     this.connection = new SeatConnection({
       open: () => new WebSocket(seatUrl(options.participantId)) as SocketLike,
@@ -64,7 +66,8 @@ export class CallSession {
       },
     });
     this.stopListening = this.devices.subscribe(() => this.devicesChanged());
-    window.addEventListener("online", this.lineIsBack);
+    window.addEventListener("online", this.networkChanged);
+    this.stopWatchingNetwork = watchNetwork(this.networkChanged);
   }
 
   /** Connects, so that the bench sees that the person is at their self-test. */
@@ -147,13 +150,14 @@ export class CallSession {
   dispose(): void {
     this.disposed = true;
     this.stopListening();
-    window.removeEventListener("online", this.lineIsBack);
+    window.removeEventListener("online", this.networkChanged);
+    this.stopWatchingNetwork();
     this.connection.dispose();
     this.media.close();
     this.devices.dispose();
   }
 
-  private readonly lineIsBack = (): void => {
+  private readonly networkChanged = (): void => {
     if (this.store.getSnapshot().end === null) this.connection.reconnectNow();
   };
 
@@ -162,9 +166,10 @@ export class CallSession {
     switch (message.type) {
       case "welcome":
         this.lastSending = "";
+        this.media.useIceServers(message.ice_servers);
         if (!this.ready) break;
         this.sayReady();
-        this.media.connect();
+        this.media.resume(message.resumes_media);
         this.saySending();
         break;
       case "answer":
@@ -233,4 +238,22 @@ export class CallSession {
 function seatUrl(participantId: string): string {
   const scheme = window.location.protocol === "https:" ? "wss" : "ws";
   return `${scheme}://${window.location.host}/api/v1/seats/${encodeURIComponent(participantId)}/ws`;
+}
+
+/** As much as is used of what only some browsers have: the kind of network that the machine is on. */
+type NetworkKind = EventTarget & { readonly type?: string };
+
+/** Calls back when a phone goes from one kind of network to another. Returns how to stop it. */
+function watchNetwork(changed: () => void): () => void {
+  const network = (navigator as Navigator & { readonly connection?: NetworkKind }).connection;
+  if (network === undefined) return () => undefined;
+  let type = network.type;
+  const listener = () => {
+    // The event also tells of a line that merely got slower.
+    if (network.type === type) return;
+    type = network.type;
+    changed();
+  };
+  network.addEventListener("change", listener);
+  return () => network.removeEventListener("change", listener);
 }

@@ -21,7 +21,9 @@ class FakeStream {
 
 class FakeTransceiver {
   mid: string | null = null;
-  readonly receiver: { track: Track };
+  readonly receiver: { track: Track; getSynchronizationSources: () => { timestamp: number }[] };
+  /** When its last packet came, if one did. */
+  arrivedAt: number | null = null;
   readonly kind: "audio" | "video";
   readonly direction: RTCRtpTransceiverDirection;
   sent: Track | null;
@@ -36,7 +38,10 @@ class FakeTransceiver {
     this.sent = typeof what === "string" ? null : what;
     this.kind = (typeof what === "string" ? what : what.kind) as "audio" | "video";
     this.direction = direction ?? "sendrecv";
-    this.receiver = { track: track(this.kind) };
+    this.receiver = {
+      track: track(this.kind),
+      getSynchronizationSources: () => (this.arrivedAt === null ? [] : [{ timestamp: this.arrivedAt }]),
+    };
   }
 
   setCodecPreferences(): void {}
@@ -50,9 +55,20 @@ class FakePeer {
   localDescription: { sdp: string } | null = null;
   readonly answers: string[] = [];
   readonly transceivers: FakeTransceiver[] = [];
+  configuration: RTCConfiguration;
+  restarts = 0;
 
-  constructor() {
+  constructor(configuration: RTCConfiguration) {
+    this.configuration = configuration;
     FakePeer.all.push(this);
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.configuration = configuration;
+  }
+
+  restartIce(): void {
+    this.restarts += 1;
   }
 
   addTransceiver(what: Track | "audio" | "video", init: RTCRtpTransceiverInit): FakeTransceiver {
@@ -91,6 +107,7 @@ class Seat {
   readonly offers: Offer[] = [];
   readonly states: MediaState[] = [];
   streams: ReadonlyMap<string, RemoteStreams> = new Map();
+  deadLines = 0;
   readonly media = new MediaSession({
     send: (message: ClientMessage) => {
       if (message.type === "offer") this.offers.push(message);
@@ -98,6 +115,7 @@ class Seat {
     },
     onStreams: (streams) => (this.streams = streams),
     onState: (state) => this.states.push(state),
+    onDeadLine: () => (this.deadLines += 1),
   });
 
   get peer(): FakePeer {
@@ -305,11 +323,93 @@ describe("a connection", () => {
     expect(seat.offers).toHaveLength(3);
   });
 
+  it("takes relays of the latest welcome, also into a running connection", async () => {
+    const server = (credential: string) => ({ urls: ["turn:relay"], username: "until", credential });
+    const seat = new Seat();
+    seat.media.useIceServers([server("first")]);
+    seat.media.connect();
+    await settle();
+    expect(seat.peer.configuration.iceServers).toEqual([server("first")]);
+    seat.media.useIceServers([server("second")]);
+    expect(seat.peer.configuration.iceServers).toEqual([server("second")]);
+  });
+
   it("that was closed stays closed", async () => {
     const seat = await connected();
     seat.media.close();
     await vi.advanceTimersByTimeAsync(120_000);
     expect(FakePeer.all).toHaveLength(1);
     expect(seat.states.at(-1)).toBe("idle");
+  });
+});
+
+describe("a network that changes", () => {
+  /** A seat that hears the judge. */
+  async function hearing(): Promise<{ seat: Seat; flow: (ms: number) => Promise<void> }> {
+    const seat = await connected();
+    await seat.answer();
+    seat.peer.becomes("connected");
+    const [mid] = seat.slots("audio");
+    seat.media.slotsChanged([filled(mid, "judge", "microphone")]);
+    const slot = seat.peer.transceivers.find((one) => one.mid === mid);
+    if (slot === undefined) throw new Error("no slot");
+    const flow = async (ms: number) => {
+      for (let passed = 0; passed < ms; passed += 20) {
+        slot.arrivedAt = performance.now();
+        await vi.advanceTimersByTimeAsync(20);
+      }
+    };
+    await flow(1_000);
+    return { seat, flow };
+  }
+
+  it("is noticed by what no longer arrives, and ICE begins anew on the same connection", async () => {
+    const { seat } = await hearing();
+    await vi.advanceTimersByTimeAsync(900);
+    expect(seat.peer.restarts).toBe(1);
+    expect(seat.offers).toHaveLength(2);
+    await seat.answer();
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect([FakePeer.all.length, seat.deadLines]).toEqual([1, 0]);
+  });
+
+  it("takes the line of signalling with it when that does not answer either", async () => {
+    const { seat } = await hearing();
+    await vi.advanceTimersByTimeAsync(1_400);
+    expect(seat.deadLines).toBe(1);
+    // The new line's welcome.
+    seat.media.resume(true);
+    await settle();
+    expect([FakePeer.all.length, seat.offers.length]).toEqual([1, 3]);
+    await seat.answer();
+    expect(seat.peer.answers).toHaveLength(2);
+  });
+
+  it("is not the silence of somebody who is no longer to be heard", async () => {
+    const { seat } = await hearing();
+    seat.media.slotsChanged([]);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(seat.peer.restarts).toBe(0);
+  });
+
+  it("does not make it begin anew all the time", async () => {
+    const { seat, flow } = await hearing();
+    for (let round = 0; round < 10; round += 1) {
+      await flow(60);
+      await vi.advanceTimersByTimeAsync(740);
+      await seat.answer();
+    }
+    expect(seat.peer.restarts).toBeLessThanOrEqual(4);
+  });
+
+  it("needs a fresh connection when the server has given the old one up", async () => {
+    const { seat } = await hearing();
+    seat.media.resume(false);
+    await settle();
+    expect(FakePeer.all).toHaveLength(2);
+    seat.peer.becomes("failed");
+    seat.media.resume(true);
+    await settle();
+    expect(FakePeer.all).toHaveLength(3);
   });
 });

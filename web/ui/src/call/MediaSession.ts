@@ -1,6 +1,8 @@
 import type { ClientMessage } from "../wire/ClientMessage";
+import type { IceServer } from "../wire/IceServer";
 import type { Slot } from "../wire/Slot";
 import type { TrackSource } from "../wire/TrackSource";
+import { StallDetector } from "./StallDetector";
 import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS, mapSlots, missingSlots } from "./slots";
 
 /** What 640x360 at 25 frames needs in VP8 with room for movement, in bits per second. */
@@ -11,6 +13,12 @@ const DISCONNECTED_GRACE_MS = 5_000;
 const ANSWER_TIMEOUT_MS = 10_000;
 /** Longest wait for an answer: offering faster would only add to the load of a server that is late. */
 const ANSWER_TIMEOUT_MAX_MS = 60_000;
+/** An ICE restart that is not answered for this long goes over a fresh line: this one is dead too. */
+const RESTART_ANSWER_MS = 500;
+/** Least time between two ICE restarts: on a line that is gone altogether they would only pile up. */
+const RESTART_PAUSE_MS = 2_000;
+/** How often what arrives is looked at. */
+const LOOK_MS = 100;
 /** Wait before a failed connection is made anew, so that a dead path is not hammered. */
 const RECREATE_WAIT_MS = 1_000;
 
@@ -24,6 +32,8 @@ export type MediaSessionEvents = {
   send: (message: ClientMessage) => boolean;
   onStreams: (streams: ReadonlyMap<string, RemoteStreams>) => void;
   onState: (state: MediaState) => void;
+  /** Nothing comes through the line of signalling either. */
+  onDeadLine: () => void;
 };
 
 type LocalSource = Exclude<TrackSource, "screen">;
@@ -47,17 +57,45 @@ export class MediaSession {
   private openOfferId: number | null = null;
   private offerAgain = false;
   private answerTimeoutMs = ANSWER_TIMEOUT_MS;
+  private iceServers: readonly IceServer[] = [];
+  private restartedAtMs = -Infinity;
+  private readonly stall = new StallDetector();
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(events: MediaSessionEvents) {
     this.events = events;
   }
 
-  /** Makes a fresh connection and offers. Called after each welcome: a new socket, a new session. */
+  /** The relays to use from now on. Their credentials are good for a while only. */
+  useIceServers(servers: readonly IceServer[]): void {
+    this.iceServers = servers;
+    this.peer?.setConfiguration(this.configuration());
+  }
+
+  /**
+   * There is a new line of signalling. Where the server still has the old media session, the
+   * connection goes on over whatever network there is now; otherwise a fresh one is made.
+   */
+  resume(isKept: boolean): void {
+    const peer = this.peer;
+    if (!isKept || peer === null || peer.connectionState === "failed" || peer.connectionState === "closed") {
+      this.connect();
+      return;
+    }
+    // An answer to the old line's offer will not come any more.
+    this.openOfferId = null;
+    this.offerAgain = false;
+    this.restartedAtMs = performance.now();
+    peer.restartIce();
+    this.offer();
+  }
+
+  /** Makes a fresh connection and offers. */
   connect(): void {
     this.closePeer();
-    const peer = new RTCPeerConnection({ bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
+    const peer = new RTCPeerConnection(this.configuration());
     this.peer = peer;
+    this.look(peer);
     this.events.onState("connecting");
     peer.onconnectionstatechange = () => this.peerStateChanged(peer);
     for (const source of LOCAL_SOURCES) this.addSender(peer, source);
@@ -102,6 +140,7 @@ export class MediaSession {
   /** Which track arrives where, from now on. */
   slotsChanged(slots: readonly Slot[]): void {
     this.slots = slots;
+    this.stall.reset();
     this.publishStreams();
   }
 
@@ -128,6 +167,49 @@ export class MediaSession {
   close(): void {
     this.closePeer();
     this.events.onState("idle");
+  }
+
+  private configuration(): RTCConfiguration {
+    return {
+      bundlePolicy: "max-bundle",
+      rtcpMuxPolicy: "require",
+      iceServers: this.iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })),
+    };
+  }
+
+  /** Looks at what arrives, for as long as this is the connection. */
+  private look(peer: RTCPeerConnection): void {
+    this.after(LOOK_MS, () => {
+      if (peer !== this.peer) return;
+      if (this.stall.stalls(performance.now(), this.lastArrival(peer))) this.restart(peer);
+      this.look(peer);
+    });
+  }
+
+  /** When something arrived last in a slot that plays somebody, on whatever clock; null for never. */
+  private lastArrival(peer: RTCPeerConnection): number | null {
+    const playing = new Set(this.slots.filter(({ track }) => track !== null).map(({ mid }) => mid));
+    let latest: number | null = null;
+    for (const { mid, receiver } of peer.getTransceivers()) {
+      if (mid === null || !playing.has(mid)) continue;
+      for (const { timestamp } of receiver.getSynchronizationSources()) {
+        latest = Math.max(latest ?? timestamp, timestamp);
+      }
+    }
+    return latest;
+  }
+
+  /** The path is broken: looks for another one, over the same connection. */
+  private restart(peer: RTCPeerConnection): void {
+    const now = performance.now();
+    if (now - this.restartedAtMs < RESTART_PAUSE_MS) return;
+    this.restartedAtMs = now;
+    peer.restartIce();
+    this.offer();
+    const id = this.openOfferId;
+    this.after(RESTART_ANSWER_MS, () => {
+      if (peer === this.peer && this.openOfferId === id) this.events.onDeadLine();
+    });
   }
 
   private addSender(peer: RTCPeerConnection, source: LocalSource): void {
@@ -162,7 +244,7 @@ export class MediaSession {
   private async makeOffer(peer: RTCPeerConnection, id: number): Promise<void> {
     await peer.setLocalDescription();
     const sdp = peer.localDescription?.sdp;
-    if (peer !== this.peer || sdp === undefined) return;
+    if (peer !== this.peer || sdp === undefined || id !== this.openOfferId) return;
     const sources: Record<string, TrackSource> = {};
     for (const source of LOCAL_SOURCES) {
       const mid = this.senders[source]?.mid;
@@ -188,6 +270,7 @@ export class MediaSession {
         break;
       case "disconnected":
         this.events.onState("connecting");
+        this.restart(peer);
         this.after(DISCONNECTED_GRACE_MS, () => {
           if (peer === this.peer && peer.connectionState === "disconnected") this.connect();
         });
@@ -253,6 +336,7 @@ export class MediaSession {
     this.streams.clear();
     this.openOfferId = null;
     this.offerAgain = false;
+    this.stall.reset();
     if (peer === null) return;
     peer.onconnectionstatechange = null;
     peer.close();

@@ -64,6 +64,8 @@ const WELCOME: ServerMessage = {
     stage: null,
     participants: [],
   },
+  ice_servers: [],
+  resumes_media: false,
 };
 
 function setUp(refusal: ErrorCode | null = null) {

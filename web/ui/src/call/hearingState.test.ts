@@ -1,3 +1,4 @@
+import type { ServerMessage } from "../wire/ServerMessage";
 import { describe, expect, it } from "vitest";
 import type { DraftLine } from "../wire/DraftLine";
 import type { HearingView } from "../wire/HearingView";
@@ -58,7 +59,15 @@ function inHearing(change: Partial<HearingView>, state: Partial<HearingSnapshot>
 
 describe("the hearing's snapshot", () => {
   it("replaces the whole view with each message", () => {
-    const first = afterMessage(EMPTY_HEARING, { type: "welcome", protocol: 1, you: "me", hearing: hearing({ participants: [person("a")] }) }, 10);
+    const welcome: ServerMessage = {
+      type: "welcome",
+      protocol: 1,
+      you: "me",
+      hearing: hearing({ participants: [person("a")] }),
+      ice_servers: [],
+      resumes_media: false,
+    };
+    const first = afterMessage(EMPTY_HEARING, welcome, 10);
     const second = afterMessage(first, { type: "hearing", hearing: hearing({ participants: [person("b")] }) }, 20);
     expect(second.you).toBe("me");
     expect(second.hearing?.participants.map(({ id }) => id)).toEqual(["b"]);

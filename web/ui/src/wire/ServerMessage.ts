@@ -4,6 +4,7 @@ import type { DraftLine } from "./DraftLine";
 import type { DraftState } from "./DraftState";
 import type { ErrorCode } from "./ErrorCode";
 import type { HearingView } from "./HearingView";
+import type { IceServer } from "./IceServer";
 import type { Slot } from "./Slot";
 
 /**
@@ -21,7 +22,17 @@ you: string,
 /**
  * The hearing as this person may see it.
  */
-hearing: HearingView, } | { "type": "hearing", 
+hearing: HearingView, 
+/**
+ * For the client's peer connection, beside the server's own addresses. The credentials
+ * are good for a while; the next welcome has fresh ones.
+ */
+ice_servers: Array<IceServer>, 
+/**
+ * The media session of the seat's last line still stands: the same peer connection goes
+ * on with an ICE restart. Otherwise only a new one can be offered.
+ */
+resumes_media: boolean, } | { "type": "hearing", 
 /**
  * The hearing as this person may see it.
  */
