@@ -1,5 +1,6 @@
 //! One WebRTC session: the WebRTC stack of one client with its tracks and slots.
 
+use super::checks::AnsweredChecks;
 use super::sections::Section;
 use super::slot::{Forwarded, Slot, Written};
 use crate::{Codec, DisconnectReason, MediaError, Mid, RoomId, Source, TrackKind};
@@ -34,6 +35,7 @@ pub(super) struct Session {
     pub(super) last_heard: Instant,
     /// Oldest first.
     pub(super) addresses: VecDeque<SocketAddr>,
+    pub(super) answered_checks: AnsweredChecks,
     pub(super) tracks: BTreeMap<Source, Track>,
     /// Outlives the tracks: a source that comes back begins a new stream.
     streams: BTreeMap<Source, u64>,
@@ -115,6 +117,7 @@ impl Session {
             connected: false,
             last_heard: now,
             addresses: VecDeque::new(),
+            answered_checks: AnsweredChecks::default(),
             tracks: BTreeMap::new(),
             streams: BTreeMap::new(),
             by_ssrc: HashMap::new(),

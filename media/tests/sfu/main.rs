@@ -5,6 +5,7 @@ mod client;
 mod world;
 
 mod a_client_that_offers_again_keeps_its_place;
+mod a_replayed_check_steals_nothing;
 mod a_session_without_an_edge_gets_no_packet;
 mod a_shard_forwards_over_a_real_socket;
 mod a_slot_goes_on_counting_when_its_source_changes;
