@@ -19,9 +19,14 @@ mod config;
 mod core;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod graph;
+mod h264;
 mod packet;
 pub mod recorder;
+mod red;
 mod shard;
 
 pub use crate::config::MediaLimits;

@@ -3,6 +3,8 @@
 mod checks;
 mod demux;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod keyframes;
 mod loudness;
 mod rewriter;
