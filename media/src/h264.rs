@@ -28,7 +28,9 @@ pub(crate) fn starts_keyframe(payload: &[u8]) -> bool {
             unit.len() > 1 && unit.first().copied().and_then(nal_type) == Some(SEQUENCE_PARAMETERS)
         }),
         Some(FU_A) => rest.split_first().is_some_and(|(header, data)| {
-            header & FRAGMENT_STARTS != 0 && header & TYPE == SEQUENCE_PARAMETERS && !data.is_empty()
+            header & FRAGMENT_STARTS != 0
+                && header & TYPE == SEQUENCE_PARAMETERS
+                && !data.is_empty()
         }),
         _ => false,
     }
@@ -88,7 +90,10 @@ mod tests {
         assert!(!starts_keyframe(&[0x41, 0x9a, 0x24]));
         assert!(!starts_keyframe(&[0xe7, 0x42, 0xc0]), "said to be damaged");
         assert!(!starts_keyframe(&[0x67]));
-        assert!(!starts_keyframe(&[0x78, 0x00, 0x09, 0x67, 0x42]), "cut short");
+        assert!(
+            !starts_keyframe(&[0x78, 0x00, 0x09, 0x67, 0x42]),
+            "cut short"
+        );
         assert!(!starts_keyframe(&[]));
     }
 

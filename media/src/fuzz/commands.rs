@@ -101,9 +101,10 @@ fn take(world: &mut World, step: Step<'_>, next_session: &mut u64) {
             restart_ice,
         } => {
             let place = place % PLACES;
-            let gone = world.peers.get(&place).is_none_or(|peer| {
-                !peer.is_alive() || !world.live.contains_key(&peer.session)
-            });
+            let gone = world
+                .peers
+                .get(&place)
+                .is_none_or(|peer| !peer.is_alive() || !world.live.contains_key(&peer.session));
             if gone {
                 let peer = Peer::new(SessionId(*next_session), address_of(place), world.now);
                 *next_session += 1;

@@ -36,7 +36,10 @@ fn vp8(payload: &[u8]) {
     if let Some(index) = descriptor.tl0_pic_idx() {
         patch = patch.tl0_pic_idx(index.wrapping_add(1));
     }
-    assert!(patch.build().is_ok(), "a picture id of the sender's own width fits");
+    assert!(
+        patch.build().is_ok(),
+        "a picture id of the sender's own width fits"
+    );
 }
 
 fn red(payload: &[u8]) {

@@ -34,9 +34,7 @@ impl Mark {
         let [source, rest @ ..] = payload.last_chunk::<{ Self::BYTES }>()?;
         let (session, number) = rest.split_first_chunk::<8>()?;
         Some(Self {
-            source: SOURCES
-                .into_iter()
-                .find(|known| *known as u8 == *source)?,
+            source: SOURCES.into_iter().find(|known| *known as u8 == *source)?,
             session: SessionId(u64::from_be_bytes(*session)),
             number: u64::from_be_bytes(*number.first_chunk()?),
         })

@@ -55,7 +55,8 @@ pub(crate) fn run(bytes: &[u8]) {
         Ok(_) | Err(MediaError::OfferRejected { .. }) => {}
         Err(error) => assert!(!existed, "answered once and not twice: {error}"),
     }
-    core.handle(Input::Timeout(now)).expect("the contract is kept");
+    core.handle(Input::Timeout(now))
+        .expect("the contract is kept");
     drain(&mut core);
 }
 

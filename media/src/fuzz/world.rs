@@ -3,8 +3,8 @@
 use super::open_srtp;
 use super::peer::{Mark, Peer};
 use crate::{
-    Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Offer,
-    Output, RoomId, SessionId, Sink, Source, TrackKey,
+    Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Offer, Output, RoomId,
+    SessionId, Sink, Source, TrackKey,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;

@@ -159,7 +159,10 @@ impl Out {
         let waited = frames.waits_for_key();
         let frame = frames.push(packet.payload, packet.timestamp, packet.marker);
         if let Some(frame) = frame {
-            assert!(!waited || frame.key_size.is_some(), "a frame without its reference");
+            assert!(
+                !waited || frame.key_size.is_some(),
+                "a frame without its reference"
+            );
             assert!(frame.data.len() >= 3 && frame.rtp_time == packet.timestamp);
             assert!(packet.marker);
         }

@@ -173,9 +173,8 @@ pub(crate) fn run(bytes: &[u8]) {
                         assert_eq!(seq, newest.seq + 1, "no gap over a switch");
                         let moved = u64::from(timestamp.wrapping_sub(newest.timestamp));
                         let elapsed = now - newest.at;
-                        let ticks = elapsed.as_millis() as u64
-                            * u64::from(packet.clock_rate_hz)
-                            / 1_000;
+                        let ticks =
+                            elapsed.as_millis() as u64 * u64::from(packet.clock_rate_hz) / 1_000;
                         assert!(moved > 0, "time stands still over a switch");
                         assert!(
                             elapsed > Duration::from_secs(3_600) || moved >= ticks,
