@@ -1,6 +1,7 @@
 # make run     a hearing with rehearsal participants; open the links it prints
 # make test    every check and test; the last line is `N passed, N failed`
 # make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
+# make fuzz    each fuzz target for T seconds (default 60), from the corpus in tests/fuzz
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
 # OTYRYS_CACHE               models, speech, tools, build outputs  (default: ~/.cache/otyrys)
@@ -11,7 +12,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo ready
+.PHONY: help run test demo fuzz ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -29,3 +30,7 @@ demo: ready
 
 test:
 	@.ci/test.sh
+
+T ?= 60
+fuzz: ready
+	@.ci/fuzz.sh $(T)

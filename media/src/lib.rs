@@ -19,12 +19,17 @@ mod config;
 mod core;
 mod error;
 mod event;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod graph;
+mod h264;
 mod layer;
 mod packet;
 mod peer;
 mod quality;
 pub mod recorder;
+mod red;
 mod report;
 mod shard;
 

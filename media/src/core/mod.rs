@@ -2,9 +2,12 @@
 
 mod allocate;
 mod bandwidth;
+mod checks;
 mod demux;
 mod encodings;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod keyframes;
 mod loudness;
 mod meter;
@@ -406,11 +409,30 @@ impl Core {
         let Ok(received) = Receive::new(protocol(source), source.socket, destination, bytes) else {
             return false;
         };
+        let known = self.demux.knows(source, id);
+        let check = checks::transaction_id(bytes);
+        if let Some(check) = check
+            && !known
+            && self
+                .sessions
+                .get(&id)
+                .is_some_and(|session| session.answered_checks.contains(check))
+        {
+            return false;
+        }
+        let before = self.outputs.len();
         self.drive(id, str0m::Input::Receive(now, received), now);
         let Some(session) = self.sessions.get_mut(&id) else {
             return true;
         };
-        if !self.demux.knows(source, id) {
+        if let Some(check) = check
+            && self.outputs.range(before..).any(|output| {
+                matches!(output, Output::Transmit { bytes, .. } if checks::answers(bytes, check))
+            })
+        {
+            session.answered_checks.insert(check);
+        }
+        if !known {
             // Only now has the stack checked the integrity of the STUN request: whoever merely
             // names our fragment does not get the address.
             if !session.is_reached_at(source, destination, now) {

@@ -1,5 +1,6 @@
 //! One WebRTC session: the WebRTC stack of one client with its tracks and slots.
 
+use super::checks::AnsweredChecks;
 use super::encodings::Encodings;
 use super::meter::{Meter, REPORT_INTERVAL};
 use super::sections::Section;
@@ -41,6 +42,7 @@ pub(super) struct Session {
     pub(super) last_heard: Instant,
     /// Oldest first.
     pub(super) addresses: VecDeque<PeerAddress>,
+    pub(super) answered_checks: AnsweredChecks,
     pub(super) tracks: BTreeMap<Source, Track>,
     /// Outlives the tracks: a source that comes back begins a new stream.
     streams: BTreeMap<Source, u64>,
@@ -203,6 +205,7 @@ impl Session {
             connected: false,
             last_heard: now,
             addresses: VecDeque::new(),
+            answered_checks: AnsweredChecks::default(),
             tracks: BTreeMap::new(),
             streams: BTreeMap::new(),
             by_ssrc: HashMap::new(),

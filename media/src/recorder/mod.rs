@@ -15,6 +15,8 @@
 
 mod error;
 mod feed;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzz;
 mod muxer;
 mod opus;
 mod playback;

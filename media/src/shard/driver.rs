@@ -48,6 +48,8 @@ pub(super) struct Driver {
     outbox: Outbox,
     unrecorded: u64,
     behind_told: Option<Instant>,
+    /// Datagrams lost on the way out when that was last told, and when.
+    unsent_told: Option<(u64, Instant)>,
 }
 
 impl Driver {
@@ -76,11 +78,15 @@ impl Driver {
             outbox: Outbox::default(),
             unrecorded: 0,
             behind_told: None,
+            unsent_told: None,
         })
     }
 
     /// Runs until told to stop, or until every handle is gone.
     pub(super) async fn run(mut self) -> Result<(), MediaError> {
+        /// So late only a machine that was paused is, or one that is hopelessly overloaded.
+        const STALLED: Duration = Duration::from_secs(1);
+
         loop {
             let deadline = self.drain().await;
             let wake = tokio::select! {
@@ -99,7 +105,9 @@ impl Driver {
                 }
             };
             match wake {
-                Wake::Readable => self.receive()?,
+                Wake::Readable => {
+                    self.receive()?;
+                }
                 Wake::Tcp(wake) => self.tcp.take(wake, &mut self.core, &self.candidates)?,
                 Wake::Request(Some(Request::Offer { offer, answer })) => {
                     let answered = self.core.offer(Instant::now().into_std(), offer);
@@ -112,16 +120,40 @@ impl Driver {
                 }
                 Wake::Request(Some(Request::Adopt(stream))) => self.tcp.adopt(stream),
                 Wake::Request(Some(Request::Shutdown) | None) => return self.close().await,
-                Wake::Deadline => self
-                    .core
-                    .handle(Input::Timeout(Instant::now().into_std()))?,
+                Wake::Deadline => {
+                    if deadline.elapsed() >= STALLED {
+                        self.catch_up(deadline.elapsed()).await?;
+                    }
+                    self.core
+                        .handle(Input::Timeout(Instant::now().into_std()))?;
+                }
                 Wake::EventsTaken => {}
             }
         }
     }
 
-    /// Takes in what has come: at most so much that what goes out does not wait long.
-    fn receive(&mut self) -> Result<(), MediaError> {
+    /// After a stall: whoever was heard meanwhile must not be taken for silent, so that what waits
+    /// in the socket comes before the time-outs that are due.
+    async fn catch_up(&mut self, late: Duration) -> Result<(), MediaError> {
+        /// Of four batches each: more than the kernel's buffer holds.
+        const ROUNDS: usize = 256;
+
+        tracing::warn!(
+            media.stalled_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX),
+            "media shard stood still"
+        );
+        for _ in 0..ROUNDS {
+            if !self.receive()? {
+                break;
+            }
+            self.drain().await;
+        }
+        Ok(())
+    }
+
+    /// Takes in what has come: at most so much that what goes out does not wait long. False when
+    /// nothing is left.
+    fn receive(&mut self) -> Result<bool, MediaError> {
         /// Of up to 32 datagrams each, so that at 10 µs for a packet and its copies, sending waits
         /// for no more than a few milliseconds.
         const BATCHES: usize = 4;
@@ -159,10 +191,10 @@ impl Driver {
                 return Err(error);
             }
             if !more.map_err(MediaError::Start)? {
-                break;
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Carries out what the core puts out, up to its next deadline.
@@ -186,9 +218,26 @@ impl Driver {
                 Output::Deadline(at) => {
                     self.outbox.flush(&self.socket).await;
                     self.tcp.flush();
+                    self.warn_of_unsent();
                     return Instant::from_std(at);
                 }
             }
+        }
+    }
+
+    /// A link or a network card that takes no more (`ENOBUFS`, a full socket) loses what was to be
+    /// sent, as any network may; operators must see it.
+    fn warn_of_unsent(&mut self) {
+        const WARN_AGAIN: Duration = Duration::from_secs(10);
+
+        let lost = self.outbox.lost();
+        let due = self
+            .unsent_told
+            .is_none_or(|(_, told)| told.elapsed() >= WARN_AGAIN);
+        let before = self.unsent_told.map_or(0, |(before, _)| before);
+        if lost > before && due {
+            self.unsent_told = Some((lost, Instant::now()));
+            tracing::warn!(media.unsent = lost - before, "datagrams were not sent");
         }
     }
 

@@ -93,7 +93,7 @@ impl Shard {
             .build()
             .map_err(MediaError::Start)?;
         let run = move || {
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
+            ended(|| {
                 runtime.block_on(async {
                     Driver::new(
                         socket,
@@ -107,21 +107,7 @@ impl Shard {
                     .run()
                     .await
                 })
-            }));
-            match outcome {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "media shard stopped"
-                    );
-                    Err(error)
-                }
-                Err(_) => {
-                    tracing::error!("media shard panicked");
-                    Err(MediaError::Panicked)
-                }
-            }
+            })
         };
         let thread = std::thread::Builder::new()
             .name("media-shard".to_owned())
@@ -154,6 +140,24 @@ fn bind(address: SocketAddr) -> io::Result<(MediaSocket, MediaListener)> {
                 attempt += 1;
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How a shard's thread ended: a panic is logged and told, and ends no other thread.
+fn ended(run: impl FnOnce() -> Result<(), MediaError>) -> Result<(), MediaError> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "media shard stopped"
+            );
+            Err(error)
+        }
+        Err(_) => {
+            tracing::error!("media shard panicked");
+            Err(MediaError::Panicked)
         }
     }
 }
@@ -297,5 +301,43 @@ impl ShardHandle {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) | Err(_) => Err(MediaError::Panicked),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shard whose thread does what `run` does.
+    fn shard(
+        run: impl FnOnce(mpsc::Receiver<Request>) -> Result<(), MediaError> + Send + 'static,
+    ) -> ShardHandle {
+        let (requests, inbox) = mpsc::channel(1);
+        let thread = std::thread::spawn(move || ended(|| run(inbox)));
+        ShardHandle {
+            requests,
+            local_addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+            thread: Arc::new(Mutex::new(Some(thread))),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shard_that_panicked_takes_nothing_more_and_says_why() {
+        let shard = shard(|inbox| {
+            drop(inbox);
+            panic!("a bug")
+        });
+        let offer = Offer {
+            room: RoomId(1),
+            session: SessionId(1),
+            sdp: String::new(),
+            sources: std::collections::BTreeMap::new(),
+        };
+        assert!(matches!(shard.offer(offer).await, Err(MediaError::Stopped)));
+        assert!(matches!(
+            shard.close_session(SessionId(1)),
+            Err(MediaError::Stopped)
+        ));
+        assert!(matches!(shard.shutdown().await, Err(MediaError::Panicked)));
     }
 }

@@ -121,7 +121,8 @@ impl BatchedSocket {
     }
 
     /// Sends datagrams of `segment` bytes each (the last may be shorter) to one destination. What
-    /// the kernel does not take within 5 ms is lost, as any datagram may be.
+    /// the kernel does not take within 5 ms is lost, as any datagram may be, and what it can never
+    /// take is not given to it.
     pub(super) async fn send(
         &self,
         batch: &[u8],
@@ -132,6 +133,9 @@ impl BatchedSocket {
         /// A socket that takes nothing for so long stands behind a link that is full.
         const PATIENCE: Duration = Duration::from_millis(5);
 
+        if !is_reachable(destination) {
+            return false;
+        }
         let transmit = quinn_udp::Transmit {
             destination: self.wire_address(destination),
             ecn: None,
@@ -167,6 +171,41 @@ impl BatchedSocket {
                 SocketAddr::new(ip.to_ipv6_mapped().into(), address.port())
             }
             _ => address,
+        }
+    }
+}
+
+/// False for what the kernel refuses with `EINVAL`: port 0, and IPv6 link-local addresses, which
+/// mean nothing without their interface. quinn-udp takes `EINVAL` for a network card without GSO
+/// and gives it up for good: one client that sends from such an address would multiply what every
+/// packet to everybody costs.
+fn is_reachable(destination: SocketAddr) -> bool {
+    let link_local = match destination.ip() {
+        IpAddr::V4(_) => false,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    destination.port() != 0 && !destination.ip().is_unspecified() && !link_local
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_address_that_cannot_be_reached_does_not_slow_all_the_others() {
+        for (bind, nowhere) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("[::]:0", "[fe80::1]:4000"),
+            ("[::]:0", "127.0.0.1:0"),
+        ] {
+            let address = bind.parse().expect("an address");
+            let socket = MediaSocket::bind(address)
+                .and_then(MediaSocket::into_batched)
+                .expect("a socket");
+            let segments = socket.segments();
+            let nowhere = nowhere.parse().expect("an address");
+            assert!(!socket.send(&[1; 100], 100, nowhere, None).await);
+            assert_eq!(socket.segments(), segments, "{nowhere} ended GSO");
         }
     }
 }

@@ -7,10 +7,14 @@ mod world;
 
 mod a_client_that_offers_again_keeps_its_place;
 mod a_client_without_udp_is_served_over_tcp;
+mod a_clock_that_jumps_breaks_nothing;
+mod a_handshake_that_never_ends_is_given_up;
+mod a_replayed_check_steals_nothing;
 mod a_session_without_an_edge_gets_no_packet;
 mod a_shard_forwards_over_a_real_socket;
 mod a_slot_goes_on_counting_when_its_source_changes;
 mod garbage_is_survived;
+mod hostile_datagrams_are_bounded;
 mod key_frames_are_asked_for_sparingly;
 mod layers_follow_line_and_page;
 mod lost_pictures_are_repaired;
