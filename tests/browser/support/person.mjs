@@ -23,10 +23,10 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 /** What a page may take on a machine that also recognises speech. */
-const SLOW_MS = 60_000;
+export const SLOW_MS = 60_000;
 
 /** Keeps the page's connections where a test can ask for their statistics. */
-function keepConnections() {
+export function keepConnections() {
   const Native = window.RTCPeerConnection;
   window.keptConnections = [];
   window.RTCPeerConnection = class extends Native {
