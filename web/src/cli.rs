@@ -82,10 +82,7 @@ fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> 
     log::init(&config.log);
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::serve(config, args)),
-        Command::Rehearse(args) => {
-            runtime()?.block_on(crate::rehearse::run(args))?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Rehearse(args) => Ok(runtime()?.block_on(crate::rehearse::run(args))?),
         Command::Relay(args) => {
             runtime()?.block_on(bad_line::run(args))?;
             Ok(ExitCode::SUCCESS)

@@ -1,10 +1,11 @@
+import { machineAddress } from "./court.mjs";
 import { OTYRYS, Program } from "./program.mjs";
 import { until } from "./wait.mjs";
 
 /** A line without a fault. */
 const PERFECT = {};
 /** Beside the server's 127.0.0.1, with the same port: what the server advertises to browsers. */
-const ADDRESS = "127.0.0.2";
+const ADDRESS = machineAddress();
 
 /** What makes a `Court` send its people over a bad line: `Court.open(THROUGH_A_BAD_LINE)`. */
 export const THROUGH_A_BAD_LINE = { OTYRYS_MEDIA__ADVERTISE: `["${ADDRESS}"]` };
@@ -19,7 +20,7 @@ export class BadLine {
     line.program = new Program(
       OTYRYS,
       ["relay", "--listen", `${ADDRESS}:${court.port}`, "--to", `127.0.0.1:${court.port}`, "--seed", String(seed)],
-      { stdin: "pipe" },
+      { cwd: court.dir, stdin: "pipe" },
     );
     await until("the relay listens", () => line.answers().length > 0 || !line.program.isRunning);
     if (!line.program.isRunning) throw new Error(`the relay did not start:\n${line.program.output}`);

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
@@ -11,6 +11,8 @@ const PREFERENCES = {
   "media.navigator.permission.disabled": true,
   "media.autoplay.default": 0,
   "media.autoplay.blocking_policy": 0,
+  // Without a sound card Firefox's AudioContext stands still; this one has a clock of its own.
+  "media.cubeb.force_mock_context": true,
   // The server of a test is on this machine.
   "media.peerconnection.ice.loopback": true,
   "media.peerconnection.ice.obfuscate_host_addresses": false,
@@ -20,9 +22,33 @@ const PREFERENCES = {
   "intl.accept_languages": "ru-RU",
 };
 
-/** A person with a Firefox of their own, who sends a tone. */
+/**
+ * Lets the page's microphone speak a WAV file, again and again. Firefox's own fake microphone has a
+ * tone, which Opus encodes as music, without the repair that it has for speech (RFC 6716, 2.1.7).
+ */
+function speakFromFile(base64) {
+  const devices = MediaDevices.prototype;
+  const native = devices.getUserMedia;
+  const speech = async () => {
+    const context = new AudioContext();
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const source = context.createBufferSource();
+    source.buffer = await context.decodeAudioData(bytes.buffer);
+    source.loop = true;
+    const microphone = context.createMediaStreamDestination();
+    source.connect(microphone);
+    source.start();
+    return microphone.stream;
+  };
+  devices.getUserMedia = function (wish) {
+    return wish.video ? native.call(this, wish) : speech();
+  };
+}
+
+/** A person with a Firefox of their own. */
 export class FirefoxPerson extends Person {
-  static async arrive({ viewport = { width: 1280, height: 800 } } = {}) {
+  /** `wav`: spoken again and again from the moment that the page opens the microphone. */
+  static async arrive({ wav, viewport = { width: 1280, height: 800 } } = {}) {
     const person = new FirefoxPerson();
     person.folder = await mkdtemp(join(tmpdir(), "otyrys-firefox-"));
     person.browser = await puppeteer.launch({
@@ -40,6 +66,9 @@ export class FirefoxPerson extends Person {
     person.faults = [];
     person.page.on("pageerror", (error) => person.faults.push(String(error)));
     await person.page.evaluateOnNewDocument(keepConnections);
+    if (wav !== undefined) {
+      await person.page.evaluateOnNewDocument(speakFromFile, (await readFile(wav)).toString("base64"));
+    }
     return person;
   }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -206,7 +206,7 @@ impl Junction {
                 received = socket.recv_from(&mut buffer) => {
                     // An ICMP error of an earlier datagram: that client is gone.
                     let Ok((length, client)) = received else { continue };
-                    self.from_client(client, Bytes::copy_from_slice(&buffer[..length])).await;
+                    self.take_in(client, Bytes::copy_from_slice(&buffer[..length])).await;
                 }
                 Some((client, bytes)) = incoming.recv() => self.put(Direction::Down, client, bytes),
                 () = sleep_until(next) => self.deliver().await,
@@ -235,7 +235,7 @@ impl Junction {
         }
     }
 
-    async fn from_client(&mut self, client: SocketAddr, bytes: Bytes) {
+    async fn take_in(&mut self, client: SocketAddr, bytes: Bytes) {
         if !self.clients.contains_key(&client) {
             if self.clients.len() >= CLIENTS {
                 return;
@@ -256,10 +256,11 @@ impl Junction {
     }
 
     async fn welcome(&self) -> Result<Client, std::io::Error> {
-        // From the relay's own address: what the server sees is then as local as the relay.
-        let mut own = self.socket.local_addr()?;
-        own.set_port(0);
-        let socket = UdpSocket::bind(own).await?;
+        let any: IpAddr = match self.server {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = UdpSocket::bind((any, 0)).await?;
         socket.connect(self.server).await?;
         let seed = self.seed.wrapping_add(2 * self.clients.len() as u64);
         Ok(Client {
