@@ -3,6 +3,7 @@ import { after, before, test } from "node:test";
 import { join } from "node:path";
 import { BadLine, THROUGH_A_BAD_LINE } from "./support/bad_line.mjs";
 import { Court } from "./support/court.mjs";
+import { writeFilm } from "./support/film.mjs";
 import { FirefoxPerson } from "./support/firefox.mjs";
 import { look, Person } from "./support/person.mjs";
 import { receptionDuring, receptionOf, told } from "./support/reception.mjs";
@@ -83,7 +84,8 @@ before(async () => {
   // Speech for longer than the test takes.
   const wav = await writeWav(join(court.dir, "clerk.wav"), Array(8).fill(spoken).flat(), { lead: 1, gap: 0.3 });
   const again = await writeWav(join(court.dir, "witness.wav"), spoken.slice(5), { gap: 0.3 });
-  [clerk, witness] = await Promise.all([Person.arrive({ wav }), FirefoxPerson.arrive({ wav: again })]);
+  const film = await writeFilm(join(court.dir, "clerk.y4m"));
+  [clerk, witness] = await Promise.all([Person.arrive({ wav, film }), FirefoxPerson.arrive({ wav: again })]);
   const { seats } = court;
   await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
   await clerk.sees("hearing-room");
@@ -155,25 +157,39 @@ onTheLine("after a line was cut for 10 s everybody is back by themselves", { tim
   }
 });
 
-onTheLine("a line that falls from 4 to 0.4 Mbit/s keeps the sound, and the picture comes back", { timeout: 240_000 }, async () => {
-  await line.becomes({ both: { rate_bps: 4_000_000, delay_ms: 20 } });
-  await pause(5_000);
-  const wide = await bothDuring("4 Mbit/s", 10);
-  await line.becomes({ both: { rate_bps: 400_000, delay_ms: 20 } });
+/** Both people's lines fall, and recover; what was received before, meanwhile and after. */
+async function fallAndRise(what, narrow) {
+  const wide = { both: { rate_bps: 4_000_000, delay_ms: 20 } };
+  await line.becomes(wide);
   await pause(8_000);
-  const narrow = await bothDuring("0.4 Mbit/s", 20);
-  await line.becomes({ both: { rate_bps: 4_000_000, delay_ms: 20 } });
-  const took = await untilAllIsBack("4 Mbit/s again", 60_000);
-  for (const [name, ms] of Object.entries(took)) assert.ok(ms < 10_000, `${name} took ${ms} ms`);
+  const before = await bothDuring(`${what}, 4 Mbit/s`, 8);
+  await line.becomes(narrow);
   await pause(10_000);
-  const again = await bothDuring("4 Mbit/s again", 10);
-  for (const reception of narrow) {
+  const meanwhile = await bothDuring(`${what}, 0.4 Mbit/s`, 20);
+  await line.becomes(wide);
+  const took = await untilAllIsBack(`${what}, 4 Mbit/s again`, 60_000);
+  const began = Date.now();
+  await until(
+    "the picture is as large and as smooth as before",
+    async () => {
+      const now = await receptionDuring(witness, 2);
+      return now.height >= before[1].height && now.framesPerSecond > 0.7 * before[1].framesPerSecond;
+    },
+    60_000,
+  );
+  report(`${what}: Firefox sees as before ${((Date.now() - began) / 1_000).toFixed(1)} s after the rise`);
+  await bothDuring(`${what}, 4 Mbit/s again`, 8);
+  for (const [name, ms] of Object.entries(took)) assert.ok(ms < 10_000, `${name} took ${ms} ms`);
+  for (const reception of meanwhile) {
+    assert.equal(reception.connections, 0, "no connection was lost");
     assert.ok(reception.energy > 1e-4, "there is sound");
-    assert.ok(reception.concealed < 0.1, "little of the sound is made up");
     assert.ok(reception.pictureBps < 400_000, "no more than the line carries");
   }
-  again.forEach((reception, at) => {
-    assert.ok(reception.framesPerSecond > 0.7 * wide[at].framesPerSecond, "the picture moves as before");
-    assert.ok(reception.height >= wide[at].height, "the picture is as large as before");
-  });
+  return meanwhile;
+}
+
+onTheLine("lines that fall from 4 to 0.4 Mbit/s both ways keep the sound, and pictures recover", { timeout: 240_000 }, async () => {
+  const [, atFirefox] = await fallAndRise("both ways", { both: { rate_bps: 400_000, delay_ms: 20 } });
+  // Chromium's own sound, which is repaired by FEC.
+  assert.ok(atFirefox.concealed < 0.2, "little of the sound is made up");
 });

@@ -19,6 +19,7 @@ use otyrys_signaling::wire::{ByeReason, ClientMessage, ErrorCode, ServerMessage}
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// An opened test.
 #[derive(Serialize)]
@@ -43,7 +44,9 @@ pub(super) async fn connect(
     let entered = tests.enter(&id).map_err(ApiError)?;
     let bytes = app.config.server.message_bytes;
     let budget = MessageBudget::new(app.config.server.messages_per_second);
+    let stopping = app.hub.stopping();
     let place = Place {
+        stopping,
         tests,
         id,
         entered,
@@ -57,6 +60,7 @@ pub(super) async fn connect(
 
 /// One client's place in a test; given back when dropped, whatever becomes of the socket.
 struct Place {
+    stopping: CancellationToken,
     tests: Arc<LineTests>,
     id: LineTestId,
     entered: Entered,
@@ -68,6 +72,7 @@ impl Place {
         let (mut sink, mut stream) = socket.split();
         loop {
             tokio::select! {
+                () = self.stopping.cancelled() => break,
                 () = sleep_until(self.entered.ends) => {
                     let over = ServerMessage::Bye { reason: ByeReason::HearingClosed };
                     let _gone = send(&mut sink, &over).await;

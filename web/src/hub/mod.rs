@@ -208,6 +208,11 @@ impl Hub {
         self.hearing(id).await?.put(Input::Restarted).await
     }
 
+    /// Cancelled when the server stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// The line tests of this process.
     pub(crate) fn line_tests(&self) -> &Arc<LineTests> {
         &self.line_tests

@@ -10,7 +10,7 @@ use rtc::rtp;
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 /// Senders whose packets are followed; a test of the largest size has fewer.
@@ -68,7 +68,7 @@ impl Meter {
 }
 
 impl State {
-    fn came(&mut self, tag: Tag, now: Instant, now_us: u64) -> bool {
+    fn came(&mut self, tag: Tag, now_us: u64) -> bool {
         let transit_us = now_us.saturating_sub(tag.sent_us);
         self.passed.packets += 1;
         if self.sound.len() + self.pictures.len() > 2 * SENDERS {
@@ -76,7 +76,7 @@ impl State {
         }
         if tag.picture {
             let frames = self.pictures.entry(tag.sender).or_default();
-            return frames.packet(now, tag.frame, tag.index, tag.packets, tag.key);
+            return frames.packet(now_us, &tag);
         }
         // Of sound only: repaired pictures arrive late by nature.
         self.passed.transit.add(Duration::from_micros(transit_us));
@@ -105,7 +105,7 @@ impl Listener for Meter {
             return false;
         };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.came(tag, Instant::now(), clock_us())
+        state.came(tag, clock_us())
     }
 }
 
@@ -131,7 +131,7 @@ mod tests {
         let mut state = State::default();
         for number in [5, 6, 8, 9] {
             let sent = u64::from(number) * 20_000;
-            state.came(sound(number, sent), Instant::now(), sent + 30_000);
+            state.came(sound(number, sent), sent + 30_000);
         }
         let passed = state.passed;
         assert_eq!((passed.sound, passed.sound_sent), (4, 5));

@@ -19,6 +19,9 @@ mod traffic;
 mod verdict;
 mod visitor;
 
+#[cfg(test)]
+mod tests;
+
 pub use load::{LoadReport, LoadTest};
 pub use site::SiteTest;
 pub use verdict::{Checks, Direction, Fault, Verdict};

@@ -25,7 +25,8 @@ use tokio::sync::Notify;
 /// packets (draft-holmer-rmcat-transport-wide-cc-extensions-01). Ever growing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::rehearse) struct LineCount {
-    /// Octets of RTP payload sent.
+    /// Octets of RTP payload sent, without retransmissions: they go unnumbered, so that nobody
+    /// reports what became of them.
     pub(in crate::rehearse) sent_bytes: u64,
     /// Of the packets sent, those that the server has said something about.
     pub(in crate::rehearse) reported: u64,
@@ -49,6 +50,8 @@ struct Counting {
     /// Highest number sent that was reported, and the highest that came, both extended.
     reported: Option<u64>,
     came: Option<u64>,
+    /// Number of the last report.
+    report: Option<u8>,
 }
 
 impl LineCounters {
@@ -88,6 +91,15 @@ impl Counting {
         let mut number = self
             .reported
             .map_or(u64::from(base), |highest| extend(highest, base));
+        // A report begins with a packet that came: what lies between it and the one before was
+        // lost, unless a report was lost between them.
+        let follows = self.report.map(|last| last.wrapping_add(1)) == Some(report.fb_pkt_count);
+        self.report = Some(report.fb_pkt_count);
+        if let Some(highest) = self.reported.filter(|_| follows) {
+            for lost in highest + 1..number {
+                self.status(lost, SymbolTypeTcc::PacketNotReceived);
+            }
+        }
         let mut left = u64::from(report.packet_status_count);
         for chunk in &report.packet_chunks {
             match chunk {
@@ -193,7 +205,10 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Watch {
     }
 
     fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), RtcError> {
-        if let Packet::Rtp(rtp) = &packet.message.packet {
+        if let Packet::Rtp(rtp) = &packet.message.packet
+            && let Some(id) = self.extension
+            && rtp.header.get_extension(id).is_some()
+        {
             let bytes = rtp.payload.len() as u64;
             self.line
                 .with(|counting| counting.count.sent_bytes += bytes);
@@ -223,8 +238,9 @@ mod tests {
     use super::*;
     use rtc::rtcp::transport_feedbacks::transport_layer_cc::{RunLengthChunk, StatusChunkTypeTcc};
 
-    fn report(base: u16, runs: &[(SymbolTypeTcc, u16)]) -> TransportLayerCc {
+    fn report(fb_pkt_count: u8, base: u16, runs: &[(SymbolTypeTcc, u16)]) -> TransportLayerCc {
         TransportLayerCc {
+            fb_pkt_count,
             base_sequence_number: base,
             packet_status_count: runs.iter().map(|(_, length)| length).sum(),
             packet_chunks: runs
@@ -245,8 +261,9 @@ mod tests {
     fn what_the_server_reports_twice_is_counted_once_and_across_the_wrap() {
         use SymbolTypeTcc::{PacketNotReceived as Lost, PacketReceivedSmallDelta as Came};
         let mut counting = Counting::default();
-        counting.reported(&report(65_530, &[(Came, 4), (Lost, 1)]));
+        counting.reported(&report(0, 65_530, &[(Came, 4), (Lost, 1)]));
         counting.reported(&report(
+            1,
             65_532,
             &[(Came, 2), (Lost, 1), (Came, 3), (Lost, 2)],
         ));
@@ -254,6 +271,18 @@ mod tests {
             (counting.count.reported, counting.count.reported_lost),
             (10, 3)
         );
+    }
+
+    #[test]
+    fn what_no_report_names_was_lost_unless_a_report_was() {
+        let came = SymbolTypeTcc::PacketReceivedSmallDelta;
+        let mut counting = Counting::default();
+        counting.reported(&report(255, 10, &[(came, 5)]));
+        counting.reported(&report(0, 17, &[(came, 3)]));
+        assert_eq!(counting.count.reported_lost, 2);
+        counting.reported(&report(2, 30, &[(came, 1)]));
+        let count = counting.count;
+        assert_eq!((count.reported, count.reported_lost), (11, 2));
     }
 
     #[test]
