@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve, stores::seal_key,
-    verify_command,
+    bad_line, config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve,
+    stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
 use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
@@ -24,6 +24,8 @@ enum Command {
     Serve(ServeArgs),
     /// Joins a hearing with native participants who speak recorded speech.
     Rehearse(RehearseArgs),
+    /// Puts a bad line between people and a server, to try what it does to a hearing.
+    Relay(bad_line::RelayArgs),
     /// Plays a whole demo hearing unattended and checks the result.
     Demo(demo_run::DemoArgs),
     /// Fetches, imports and checks speech models.
@@ -80,8 +82,9 @@ fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> 
     log::init(&config.log);
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::serve(config, args)),
-        Command::Rehearse(args) => {
-            runtime()?.block_on(crate::rehearse::run(args))?;
+        Command::Rehearse(args) => Ok(runtime()?.block_on(crate::rehearse::run(args))?),
+        Command::Relay(args) => {
+            runtime()?.block_on(bad_line::run(args))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Demo(args) => runtime()?.block_on(demo_run::run(config, args)),

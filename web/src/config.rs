@@ -3,7 +3,7 @@
 //! `otyrys.toml` at the top of the repository shows every knob with its default and its reason.
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
-use crate::secrets::Private;
+use crate::{hub::LineTestLimits, secrets::Private};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
@@ -83,6 +83,19 @@ pub struct MediaConfig {
     pub listen: SocketAddr,
     /// Addresses under which people reach `listen`. Empty: all addresses of this machine.
     pub advertise: Vec<IpAddr>,
+    /// Sessions of line tests (`otyrys rehearse --site`) at once; 0 switches them off.
+    pub line_tests: usize,
+    /// How long a line test lasts at most.
+    pub line_test_seconds: u64,
+}
+
+impl MediaConfig {
+    pub(crate) fn line_test_limits(&self) -> LineTestLimits {
+        LineTestLimits {
+            sessions: self.line_tests,
+            duration: Duration::from_secs(self.line_test_seconds),
+        }
+    }
 }
 
 impl Default for MediaConfig {
@@ -90,6 +103,8 @@ impl Default for MediaConfig {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
             advertise: Vec::new(),
+            line_tests: 8,
+            line_test_seconds: 120,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     cli::{CommandError, tell},
     config::Config,
-    rehearse::{Cast, ClipLibrary, RehearseArgs, Spoken, Story, Summary},
+    rehearse::{Cast, CastConfig, ClipLibrary, Spoken, Story, Summary, Trust, demo_invitations},
     serve::{Server, speech_dir},
 };
 use clap::Args;
@@ -148,15 +148,14 @@ async fn play(
 ) -> Result<(Summary, BTreeMap<ParticipantId, String>), CommandError> {
     let folder = args.speech.unwrap_or_else(speech_dir);
     let library = tokio::task::spawn_blocking(move || ClipLibrary::load(&folder)).await??;
-    let rehearse = RehearseArgs {
-        url: format!("https://127.0.0.1:{}", server.address.port()).parse()?,
-        link: Vec::new(),
-        demo: true,
-        speech: None,
+    let url = format!("https://127.0.0.1:{}", server.address.port()).parse()?;
+    let trust = Trust::default();
+    let config = CastConfig {
+        invitations: demo_invitations(&url, &trust).await?,
+        trust,
+        pictures: true,
         rounds: Some(args.rounds),
         leave_open: false,
-        no_picture: false,
-        trust: None,
     };
     let (events, mut happened) = mpsc::channel(EVENTS);
     let telling = tokio::spawn(async move {
@@ -166,7 +165,7 @@ async fn play(
         }
         Ok::<(), io::Error>(())
     });
-    let cast = Cast::gather(rehearse.cast().await?, &library, events).await?;
+    let cast = Cast::gather(config, &library, events).await?;
     let names = cast
         .participants()
         .map(|p| (p.id(), p.name().to_owned()))

@@ -8,9 +8,11 @@
 //! - `recording`, `draft`: from the media core's taps to files, from files to lines.
 //! - `jobs`, `closing`, [`registry`]: what happens after closing.
 //! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
+//! - [`bad_line`]: loss, delay and cuts that can be repeated.
 //! - [`rehearse`]: native participants; [`demo_run`]: a whole hearing unattended.
 //! - [`serve`]: starts and stops all of it; [`cli`]: the command line.
 
+pub mod bad_line;
 pub mod cli;
 mod closing;
 pub mod config;

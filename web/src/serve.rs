@@ -15,7 +15,6 @@ use crate::{
         delivery::{CaseRegistry, HttpRegistry},
     },
     secrets::hash_of,
-    steady_clock::SteadyClock,
     stores::Stores,
     tls,
     turn::Turn,
@@ -163,7 +162,7 @@ impl Server {
             draft.clone(),
             links.clone(),
             turn,
-            SteadyClock::start(),
+            config.media.line_test_limits(),
             stop.clone(),
         );
         let pumps = TaskTracker::new();

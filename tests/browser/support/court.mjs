@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { createSocket } from "node:dgram";
 import { request } from "node:https";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { OTYRYS, Program, run } from "./program.mjs";
 import { until } from "./wait.mjs";
@@ -10,12 +10,25 @@ import { until } from "./wait.mjs";
 /** How long a start may take on a busy machine: schema, certificate, model of speech. */
 const START_MS = 60_000;
 
+/**
+ * An address of this machine by which Firefox reaches it: Firefox sends no media to 127.0.0.1. Where
+ * there is none, another one of the loopback network.
+ */
+export function machineAddress() {
+  const addresses = Object.values(networkInterfaces()).flat();
+  return addresses.find(({ family, internal }) => family === "IPv4" && !internal)?.address ?? "127.0.0.2";
+}
+
 /** A server of its own folder and ports, with a demo hearing. It can be killed and started again. */
 export class Court {
-  /** Starts one; `env`, or what it gives for a free port, is added to its configuration. */
-  static async open(env = {}) {
+  /**
+   * Starts one; `env`, or what it gives for a free port, is added to its configuration. `forFirefox`:
+   * media at an address that Firefox sends to.
+   */
+  static async open(env = {}, { forFirefox = false } = {}) {
     const dir = await mkdtemp(join(tmpdir(), "otyrys-"));
     const court = new Court(dir, await freePort(), env);
+    court.forFirefox = forFirefox;
     await court.start({ demo: true });
     const demo = await court.get("/api/v1/demo");
     court.hearing = demo.hearing;
@@ -40,7 +53,7 @@ export class Court {
       cwd: this.dir,
       env: {
         OTYRYS_SERVER__LISTEN: address,
-        OTYRYS_MEDIA__LISTEN: address,
+        OTYRYS_MEDIA__LISTEN: this.forFirefox ? `${machineAddress()}:${this.port}` : address,
         OTYRYS_SERVER__DATA_DIR: this.dataDir,
         NO_COLOR: "1",
         ...this.env,

@@ -23,10 +23,10 @@ const FLAGS = [
   "--autoplay-policy=no-user-gesture-required",
 ];
 /** What a page may take on a machine that also recognises speech. */
-const SLOW_MS = 60_000;
+export const SLOW_MS = 60_000;
 
 /** Keeps the page's connections where a test can ask for their statistics. */
-function keepConnections() {
+export function keepConnections() {
   const Native = window.RTCPeerConnection;
   window.keptConnections = [];
   window.RTCPeerConnection = class extends Native {
@@ -39,9 +39,13 @@ function keepConnections() {
 
 /** A person with a browser of their own, who speaks what is in a WAV file. */
 export class Person {
-  /** `wav`: spoken once, from the moment that the page opens the microphone; silent without. */
+  /**
+   * `wav`: spoken once, from the moment that the page opens the microphone; silent without. `film`: a
+   * Y4M file that the camera sees, again and again.
+   */
   static async arrive({
     wav,
+    film,
     devices = true,
     language = "ru-RU",
     viewport = { width: 1280, height: 800 },
@@ -61,6 +65,7 @@ export class Person {
         "--use-fake-ui-for-media-stream",
         ...(devices ? ["--use-fake-device-for-media-stream"] : []),
         `--use-file-for-fake-audio-capture=${wav ?? silence}%noloop`,
+        ...(film === undefined ? [] : [`--use-file-for-fake-video-capture=${film}`]),
       ],
     });
     person.context = await person.browser.newContext({ ignoreHTTPSErrors: true, locale: language, viewport });

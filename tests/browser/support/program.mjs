@@ -11,12 +11,12 @@ export const OTYRYS =
 
 /** A command that runs until it is told to stop; its output is kept, and read by lines. */
 export class Program {
-  constructor(command, args, { env = {}, cwd } = {}) {
+  constructor(command, args, { env = {}, cwd, stdin = "ignore" } = {}) {
     this.output = "";
     this.child = spawn(command, args, {
       cwd,
       env: { ...process.env, OPENBLAS_NUM_THREADS: "1", ...env },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [stdin, "pipe", "pipe"],
     });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream.setEncoding("utf8");

@@ -5,6 +5,7 @@ mod demo;
 mod documents;
 pub mod error;
 pub mod invitations;
+mod line_test;
 mod seat_socket;
 mod shared_port;
 
@@ -70,6 +71,8 @@ pub fn router(state: AppState, registry: Router) -> Router {
         .route("/seats/{participant}/ws", get(seat_socket::connect))
         .route("/hearings/{hearing}/{document}", get(documents::document))
         .route("/demo", get(demo::seats))
+        .route("/line-tests", post(line_test::open))
+        .route("/line-tests/{test}/ws", get(line_test::connect))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .with_state(state);
     Router::new()

@@ -202,7 +202,7 @@ fn bye(reason: ByeReason) -> ServerMessage {
     ServerMessage::Bye { reason }
 }
 
-async fn send(
+pub(super) async fn send(
     sink: &mut SplitSink<WebSocket, Message>,
     message: &ServerMessage,
 ) -> Result<(), axum::Error> {
@@ -211,14 +211,14 @@ async fn send(
 }
 
 /// How many messages a client may still send in this second.
-struct MessageBudget {
+pub(super) struct MessageBudget {
     per_second: u32,
     left: u32,
     since: Option<Instant>,
 }
 
 impl MessageBudget {
-    fn new(per_second: u32) -> Self {
+    pub(super) fn new(per_second: u32) -> Self {
         Self {
             per_second,
             left: per_second,
@@ -226,7 +226,7 @@ impl MessageBudget {
         }
     }
 
-    fn spend(&mut self, now: Instant) -> bool {
+    pub(super) fn spend(&mut self, now: Instant) -> bool {
         let since = *self.since.get_or_insert(now);
         if now.duration_since(since) >= Duration::from_secs(1) {
             self.since = Some(now);

@@ -3,11 +3,13 @@
 mod connection;
 mod hearing_task;
 mod line_quality;
+mod line_tests;
 mod media_link;
 mod record_watch;
 
 pub use connection::{Connection, ConnectionId, Outbox};
 pub use hearing_task::DraftNotice;
+pub(crate) use line_tests::{Entered, LineTestId, LineTestLimits, LineTests};
 
 use crate::{
     cli::explain,
@@ -79,9 +81,20 @@ struct Sessions {
     owners: Mutex<HashMap<SessionId, HearingId>>,
 }
 
+impl Services {
+    fn new_room(&self) -> RoomId {
+        RoomId(self.next_room.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 impl Sessions {
+    /// A number that no other session has.
+    fn number(&self) -> SessionId {
+        SessionId(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn open(&self, hearing: HearingId) -> SessionId {
-        let session = SessionId(self.next.fetch_add(1, Ordering::Relaxed));
+        let session = self.number();
         self.lock().insert(session, hearing);
         session
     }
@@ -105,6 +118,7 @@ impl Sessions {
 pub struct Hub {
     services: Arc<Services>,
     hearings: Arc<tokio::sync::Mutex<HashMap<HearingId, Running>>>,
+    line_tests: Arc<LineTests>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -128,7 +142,7 @@ impl Hub {
         draft: Draft,
         links: Links,
         turn: Turn,
-        clock: SteadyClock,
+        line_tests: LineTestLimits,
         stop: CancellationToken,
     ) -> Self {
         let tasks = TaskTracker::new();
@@ -139,13 +153,15 @@ impl Hub {
             draft,
             links,
             turn,
-            clock,
+            clock: SteadyClock::start(),
             tasks: tasks.clone(),
             sessions: Sessions::default(),
             next_room: AtomicU64::new(0),
         };
+        let services = Arc::new(services);
         Self {
-            services: Arc::new(services),
+            line_tests: Arc::new(LineTests::new(services.clone(), line_tests)),
+            services,
             hearings: Arc::default(),
             tasks,
             stop,
@@ -168,7 +184,7 @@ impl Hub {
             return Err(HubError::Stopping);
         }
         let hearing = load(&self.services.stores.database, id).await?;
-        let room = RoomId(self.services.next_room.fetch_add(1, Ordering::Relaxed));
+        let room = self.services.new_room();
         let (inputs, queue) = mpsc::channel(INPUTS);
         let handle = HearingHandle { inputs };
         let task = HearingTask::new(hearing, room, Arc::clone(&self.services));
@@ -192,8 +208,21 @@ impl Hub {
         self.hearing(id).await?.put(Input::Restarted).await
     }
 
-    /// Passes on what the media core says, to the hearing that it concerns.
+    /// Cancelled when the server stops.
+    pub(crate) fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// The line tests of this process.
+    pub(crate) fn line_tests(&self) -> &Arc<LineTests> {
+        &self.line_tests
+    }
+
+    /// Passes on what the media core says, to the hearing or the line test that it concerns.
     pub(crate) async fn media_event(&self, event: Event) {
+        if self.line_tests.media_event(&event) {
+            return;
+        }
         let hearing = match &event {
             Event::Connected { session }
             | Event::Disconnected { session, .. }

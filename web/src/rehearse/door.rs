@@ -100,6 +100,12 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A line test that the server opened; who knows its name may enter.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct LineTest {
+    id: String,
+}
+
 /// A seat of the demonstration hearing.
 #[derive(Debug, Clone)]
 pub struct DemoSeat {
@@ -213,9 +219,43 @@ impl Door {
             .collect()
     }
 
+    /// Whether an Otyrys server answers.
+    pub(super) async fn about(&self) -> Result<(), RehearseError> {
+        /// What only this kind of server says.
+        #[derive(Deserialize)]
+        struct About {
+            #[serde(rename = "protocol")]
+            _protocol: u32,
+        }
+        let request = self.http.get(self.address("api/v1/about")?);
+        let answer = request.send().await.map_err(RehearseError::unreachable)?;
+        understood::<About>(answer).await.map(|_| ())
+    }
+
+    /// Opens a line test.
+    pub(super) async fn open_line_test(&self) -> Result<LineTest, RehearseError> {
+        let request = self.http.post(self.address("api/v1/line-tests")?);
+        understood(request.send().await.map_err(RehearseError::unreachable)?).await
+    }
+
+    /// Opens the signalling connection of a place in a line test.
+    pub(super) async fn enter_line_test(&self, test: &LineTest) -> Result<Line, RehearseError> {
+        let path = format!("api/v1/line-tests/{}/ws", test.id);
+        self.connect(&path, None).await
+    }
+
     /// Opens the signalling connection of a seat.
     pub(super) async fn enter(&self, seat: &Seat) -> Result<Line, RehearseError> {
-        let mut url = self.address(&format!("api/v1/seats/{}/ws", seat.participant))?;
+        let path = format!("api/v1/seats/{}/ws", seat.participant);
+        self.connect(&path, Some(seat.cookie.0.clone())).await
+    }
+
+    async fn connect(
+        &self,
+        path: &str,
+        cookie: Option<HeaderValue>,
+    ) -> Result<Line, RehearseError> {
+        let mut url = self.address(path)?;
         let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
         url.set_scheme(scheme)
             .map_err(|()| RehearseError::BadLink)?;
@@ -226,7 +266,9 @@ impl Door {
         let origin = self.base_url.origin().ascii_serialization();
         let origin = HeaderValue::from_str(&origin).map_err(|_| RehearseError::BadLink)?;
         request.headers_mut().insert(ORIGIN, origin);
-        request.headers_mut().insert(COOKIE, seat.cookie.0.clone());
+        if let Some(cookie) = cookie {
+            request.headers_mut().insert(COOKIE, cookie);
+        }
         let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE));
         let connector = Connector::Rustls(self.tls.clone());
         let connecting =

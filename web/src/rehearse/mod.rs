@@ -5,7 +5,8 @@
 //! of the server's own. They speak recorded human speech and show a moving picture.
 //!
 //! [`Rehearsal::join`] gives one [`RehearsalParticipant`]; a [`Cast`] plays a whole hearing with
-//! many of them; [`RehearseArgs`] is the `otyrys rehearse` command.
+//! many of them; a [`SiteTest`] says whether a line carries a hearing, and a [`LoadTest`] what a
+//! server bears. [`RehearseArgs`] is the `otyrys rehearse` command.
 //!
 //! Not here: judging what they received. Tests do that from [`RehearsalParticipant::received`],
 //! [`RehearsalParticipant::lines`] and the [`Summary`] of a cast.
@@ -16,6 +17,8 @@ mod command;
 mod door;
 mod encoder;
 mod g722;
+mod line_test;
+mod line_words;
 mod outlet;
 mod participant;
 mod peer;
@@ -29,13 +32,15 @@ mod voice;
 
 pub use cast::{Cast, CastConfig, CastEvent, Spoken, Summary};
 pub use clips::{Clip, ClipLibrary, Reader, SAMPLE_RATE};
-pub use command::{RehearseArgs, run};
+pub use command::{LineArgs, RehearseArgs, demo_invitations, run};
 pub use door::{DemoSeat, Invitation};
+pub use line_test::{Checks, Direction, Fault, LoadReport, LoadTest, SiteTest, Verdict};
 pub use participant::{EndReason, Rehearsal, RehearsalConfig, RehearsalParticipant, State};
 pub use reception::TrackStats;
 pub use story::Story;
 pub use trust::Trust;
 
+use crate::bad_line::BadLineError;
 use otyrys_signaling::wire::ErrorCode;
 use std::{io, path::PathBuf};
 
@@ -88,6 +93,12 @@ pub enum RehearseError {
     /// The peer connection failed.
     #[error("the media connection failed: {0}")]
     Media(String),
+    /// Signalling works, and neither sound nor picture comes through.
+    #[error("sound and picture do not come through: UDP to the server's port is blocked")]
+    NoMedia,
+    /// The bad line that was asked for cannot be made.
+    #[error(transparent)]
+    BadLine(#[from] BadLineError),
     /// The story cannot be told.
     #[error("nothing can be written to the output: {0}")]
     Output(#[from] io::Error),

@@ -1,35 +1,34 @@
 //! One peer connection of the `webrtc` crate: offers, sections, and what comes in.
 
-use super::{RehearseError, outlet::Wire, picture, reception::Reception, voice};
+mod watch;
+
+pub(super) use watch::{LineCount, LineCounters};
+
+use super::{RehearseError, outlet::Wire, picture, voice};
 use bytes::Bytes;
-use otyrys_signaling::{
-    TrackSource,
-    wire::{Offer, Slot},
-};
+use otyrys_signaling::{TrackSource, wire::Offer};
 use rtc::{
     ice::mdns::MulticastDnsMode,
-    interceptor::{Interceptor, Packet, Slot as Position, StreamInfo, TaggedPacket},
+    interceptor::Slot as Position,
     media_stream::MediaStreamTrack,
-    peer_connection::configuration::media_engine::{
-        MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine,
+    peer_connection::configuration::{
+        interceptor_registry::configure_twcc_sender_only,
+        media_engine::{MIME_TYPE_OPUS, MIME_TYPE_RTX, MIME_TYPE_VP8, MediaEngine},
     },
-    rtcp::payload_feedbacks::{
-        full_intra_request::FullIntraRequest, picture_loss_indication::PictureLossIndication,
-    },
+    rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication,
+    rtp,
     rtp_transceiver::rtp_sender::{
         RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters,
         RTCRtpEncodingParameters, RTCRtpHeaderExtensionCapability, RtpCodecKind,
     },
-    sansio::Protocol,
     sdp::extmap::{AUDIO_LEVEL_URI, SDES_MID_URI},
-    shared::error::Error as RtcError,
 };
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Instant,
 };
 use tokio::sync::{Notify, mpsc};
+use watch::Watch;
 use webrtc::{
     media_stream::{
         track_local::static_rtp::TrackLocalStaticRTP,
@@ -47,8 +46,8 @@ pub(super) const MOST_SLOTS: u32 = 80;
 
 /// Payload type of VP8's retransmissions (RFC 4588).
 const RTX_PAYLOAD_TYPE: u8 = 97;
-/// Behind all interceptors of the crate: they have seen a packet before it comes here.
-const WATCH_POSITION: usize = 14_000;
+/// Next to the wire, before all interceptors of the crate: what is counted there is what came.
+const WATCH_POSITION: usize = 500;
 
 /// What a connection tells its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +65,18 @@ pub(super) struct Reports {
     pub(super) events: mpsc::Sender<PeerEvent>,
     /// The server wants a key frame of the picture (PLI or FIR). Several requests become one.
     pub(super) key_frame: Arc<Notify>,
+    /// What goes over the line.
+    pub(super) line: Arc<LineCounters>,
+}
+
+/// Who takes what a connection receives.
+pub(super) trait Listener: Send + Sync + 'static {
+    /// The sections of the connection, by transceiver. Replaces all earlier ones.
+    fn sections(&self, mids: HashMap<usize, String>);
+
+    /// A packet arrived on a transceiver. Answers whether its sender should be asked for a key
+    /// frame.
+    fn packet(&self, transceiver: usize, packet: &rtp::Packet) -> bool;
 }
 
 /// Receiving sections.
@@ -87,7 +98,7 @@ pub(super) struct Peer {
     connection: Box<dyn PeerConnection>,
     sections: Vec<Section>,
     slots: SlotCount,
-    reception: Arc<Reception>,
+    listener: Arc<dyn Listener>,
     offers: u32,
 }
 
@@ -103,15 +114,16 @@ impl Peer {
     pub(super) async fn new(
         sends: Sends,
         local: bool,
-        reception: Arc<Reception>,
+        listener: Arc<dyn Listener>,
         reports: Reports,
     ) -> Result<Self, RehearseError> {
         let mut media = codecs()?;
         let registry = register_default_interceptors(Registry::new(), &mut media)
+            .and_then(|registry| configure_twcc_sender_only(registry, &mut media))
             .map_err(RehearseError::media)?
             .with(
                 Position::from(WATCH_POSITION),
-                KeyFrameWatch::new(reports.key_frame),
+                Watch::new(reports.key_frame, reports.line),
             );
         let settings = SettingEngineBuilder::new()
             .with_multicast_dns_mode(MulticastDnsMode::Disabled)
@@ -127,7 +139,7 @@ impl Peer {
             .with_setting_engine(settings)
             .with_handler(Arc::new(Handler {
                 events: reports.events,
-                reception: reception.clone(),
+                listener: listener.clone(),
             }))
             .with_udp_addrs(addresses)
             .build()
@@ -137,7 +149,7 @@ impl Peer {
             connection: Box::new(connection),
             sections: Vec::new(),
             slots: SlotCount { audio: 0, video: 0 },
-            reception,
+            listener,
             offers: 0,
         };
         if sends.microphone {
@@ -249,7 +261,7 @@ impl Peer {
                 mids.insert(transceiver.id(), mid);
             }
         }
-        self.reception.sections(mids);
+        self.listener.sections(mids);
         self.offers += 1;
         Ok(Offer {
             id: self.offers,
@@ -299,11 +311,6 @@ impl Peer {
             ));
         }
         Ok(wires)
-    }
-
-    /// What the server says arrives where.
-    pub(super) fn place(&self, slots: Vec<Slot>) {
-        self.reception.slots(slots);
     }
 
     /// Ends the connection.
@@ -383,7 +390,7 @@ fn codecs() -> Result<MediaEngine, RehearseError> {
 /// Tells the owner what becomes of the connection and counts what comes in.
 struct Handler {
     events: mpsc::Sender<PeerEvent>,
-    reception: Arc<Reception>,
+    listener: Arc<dyn Listener>,
 }
 
 #[async_trait::async_trait]
@@ -399,7 +406,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        let reception = self.reception.clone();
+        let listener = self.listener.clone();
         // Ends by itself: closing the connection ends the track's events.
         tokio::spawn(async move {
             let mut transceiver = None;
@@ -408,73 +415,21 @@ impl PeerConnectionEventHandler for Handler {
                     (TrackRemoteEvent::OnOpen(opened), _) => {
                         transceiver = Some(usize::from(opened.receiver_id));
                     }
-                    (TrackRemoteEvent::OnRtpPacket(packet), Some(transceiver)) => {
-                        reception.packet(transceiver, &packet.payload);
+                    (TrackRemoteEvent::OnRtpPacket(packet), Some(transceiver))
+                        if listener.packet(transceiver, &packet) =>
+                    {
+                        let please = PictureLossIndication {
+                            sender_ssrc: 0,
+                            media_ssrc: packet.header.ssrc,
+                        };
+                        // A connection that is going down shows no picture anyway.
+                        let _ = track.write_rtcp(vec![Box::new(please)]).await;
                     }
                     _ => {}
                 }
             }
         });
     }
-}
-
-/// Reads key frame requests off the incoming control packets and lets everything pass.
-struct KeyFrameWatch {
-    wanted: Arc<Notify>,
-    incoming: VecDeque<TaggedPacket>,
-    outgoing: VecDeque<TaggedPacket>,
-}
-
-impl KeyFrameWatch {
-    fn new(wanted: Arc<Notify>) -> Self {
-        Self {
-            wanted,
-            incoming: VecDeque::new(),
-            outgoing: VecDeque::new(),
-        }
-    }
-}
-
-impl Protocol<TaggedPacket, TaggedPacket, ()> for KeyFrameWatch {
-    type Rout = TaggedPacket;
-    type Wout = TaggedPacket;
-    type Eout = ();
-    type Error = RtcError;
-    type Time = Instant;
-
-    fn handle_read(&mut self, packet: TaggedPacket) -> Result<(), RtcError> {
-        if let Packet::Rtcp(reports) = &packet.message.packet {
-            let wanted = reports.iter().any(|report| {
-                let report = report.as_any();
-                report.is::<PictureLossIndication>() || report.is::<FullIntraRequest>()
-            });
-            if wanted {
-                self.wanted.notify_one();
-            }
-        }
-        self.incoming.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_read(&mut self) -> Option<TaggedPacket> {
-        self.incoming.pop_front()
-    }
-
-    fn handle_write(&mut self, packet: TaggedPacket) -> Result<(), RtcError> {
-        self.outgoing.push_back(packet);
-        Ok(())
-    }
-
-    fn poll_write(&mut self) -> Option<TaggedPacket> {
-        self.outgoing.pop_front()
-    }
-}
-
-impl Interceptor for KeyFrameWatch {
-    fn bind_local_stream(&mut self, _stream: &StreamInfo) {}
-    fn unbind_local_stream(&mut self, _stream: &StreamInfo) {}
-    fn bind_remote_stream(&mut self, _stream: &StreamInfo) {}
-    fn unbind_remote_stream(&mut self, _stream: &StreamInfo) {}
 }
 
 #[cfg(test)]

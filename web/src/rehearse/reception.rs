@@ -1,7 +1,8 @@
 //! What a participant receives, counted for each track.
 
-use super::picture::begins_key_frame;
+use super::{peer::Listener, picture::begins_key_frame};
 use otyrys_signaling::{TrackRef, TrackSource, wire::Slot};
+use rtc::rtp;
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -37,11 +38,6 @@ struct State {
 }
 
 impl Reception {
-    /// The sections of the connection, by transceiver. Replaces all earlier ones.
-    pub(super) fn sections(&self, mids: HashMap<usize, String>) {
-        self.state().mids = mids;
-    }
-
     /// What arrives where. Replaces all earlier ones.
     pub(super) fn slots(&self, slots: Vec<Slot>) {
         self.state().tracks = slots
@@ -52,7 +48,7 @@ impl Reception {
 
     /// A packet arrived on a transceiver. What arrives where nothing is announced is the tail of
     /// a track that was just taken away: it belongs to nobody and is not counted.
-    pub(super) fn packet(&self, transceiver: usize, payload: &[u8]) {
+    fn payload(&self, transceiver: usize, payload: &[u8]) {
         let mut state = self.state();
         let track = state
             .mids
@@ -80,6 +76,17 @@ impl Reception {
     }
 }
 
+impl Listener for Reception {
+    fn sections(&self, mids: HashMap<usize, String>) {
+        self.state().mids = mids;
+    }
+
+    fn packet(&self, transceiver: usize, packet: &rtp::Packet) -> bool {
+        self.payload(transceiver, &packet.payload);
+        false
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +100,7 @@ mod tests {
         };
         let reception = Reception::default();
         reception.sections(HashMap::from([(3, "v0".to_owned()), (4, "v1".to_owned())]));
-        reception.packet(3, &[0x10, 0x00]);
+        reception.payload(3, &[0x10, 0x00]);
         assert!(reception.stats().is_empty(), "nothing was announced yet");
         reception.slots(vec![
             Slot {
@@ -105,9 +112,9 @@ mod tests {
                 track: None,
             },
         ]);
-        reception.packet(3, &[0x10, 0x00]);
-        reception.packet(3, &[0x10, 0x01, 0x02]);
-        reception.packet(4, &[0x10, 0x00]);
+        reception.payload(3, &[0x10, 0x00]);
+        reception.payload(3, &[0x10, 0x01, 0x02]);
+        reception.payload(4, &[0x10, 0x00]);
         let stats = reception.stats();
         assert_eq!(stats.len(), 1);
         assert_eq!((stats[&judge].packets, stats[&judge].bytes), (2, 5));

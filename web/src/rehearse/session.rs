@@ -158,6 +158,7 @@ impl Session {
         let reports = Reports {
             events,
             key_frame: key_frame.clone(),
+            line: Arc::default(),
         };
         let peer = Peer::new(sends, self.door.is_local(), reception, reports).await?;
         let mut connection = Connection {
@@ -302,7 +303,7 @@ impl Connection {
                 }
             }
             ServerMessage::Answer { .. } => {}
-            ServerMessage::Slots { slots } => self.peer.place(slots),
+            ServerMessage::Slots { slots } => self.face.reception.slots(slots),
             ServerMessage::SlotsNeeded { audio, video } => {
                 self.slots.audio = self.slots.audio.max(audio);
                 self.slots.video = self.slots.video.max(video);

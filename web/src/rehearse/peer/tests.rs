@@ -1,14 +1,14 @@
 //! The native peer against the server's own WebRTC stack, over real sockets on loopback.
 
 use super::*;
-use crate::rehearse::{outlet::Outlet, picture::Picture, voice::Voice};
-use otyrys_signaling::TrackRef;
+use crate::rehearse::{outlet::Outlet, picture::Picture, reception::Reception, voice::Voice};
+use otyrys_signaling::{TrackRef, wire::Slot};
 use otyrys_storage::ids::ParticipantId;
 use std::{
     net::UdpSocket,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use str0m::{
     Candidate, Event, Input, Output, Rtc,
@@ -160,6 +160,7 @@ async fn peer(sends: Sends) -> (Peer, Arc<Reception>, mpsc::Receiver<PeerEvent>,
     let reports = Reports {
         events,
         key_frame: key_frame.clone(),
+        line: Arc::default(),
     };
     let peer = Peer::new(sends, true, reception.clone(), reports)
         .await
@@ -264,7 +265,7 @@ async fn sound_picture_and_key_frame_requests_pass_both_ways_and_slots_can_be_ad
             }),
         }
     };
-    peer.place(vec![
+    reception.slots(vec![
         slot("audio", TrackSource::Microphone),
         slot("video", TrackSource::Camera),
     ]);
