@@ -185,11 +185,15 @@ impl Core {
             .filter_map(|session| self.sessions.get(session))
         {
             for slot in &session.slots {
-                if let (Some(track), Some(layer)) = (slot.track(), slot.allowed())
-                    && let Some(layers) = watched.get_mut(&track)
-                {
+                let Some(track) = slot.track() else {
+                    continue;
+                };
+                if let Some(layers) = watched.get_mut(&track) {
                     let last = pictures.get(&track).map_or(0, |picture| picture.count - 1);
-                    layers[layer.index().min(last)] = true;
+                    // What is sent now is watched until what is allowed has come.
+                    for layer in [slot.allowed(), slot.layer()].into_iter().flatten() {
+                        layers[layer.index().min(last)] = true;
+                    }
                 }
             }
         }

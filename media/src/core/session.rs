@@ -109,6 +109,8 @@ pub(super) struct Look {
     pause: Duration,
     /// What the line carried at the last look.
     found_bps: u64,
+    /// Looks that found nothing.
+    fruitless: u32,
 }
 
 /// What is sent with one SSRC.
@@ -552,24 +554,36 @@ impl Session {
         /// A line that stays narrow is not disturbed more often.
         const LONGEST: Duration = Duration::from_secs(8);
 
+        /// After so many looks that found nothing the estimator begins anew: it may take the line
+        /// for overused for as long as it does not send more, and does not send more for as long.
+        const FRUITLESS: u32 = 2;
+
         let estimate = self.line.estimate_bps.unwrap_or_default();
         let look = self.line.look.unwrap_or(Look {
-            at: now,
+            at: now + SHORTEST,
             pause: SHORTEST,
             found_bps: estimate,
+            fruitless: 0,
         });
-        if now >= look.at {
-            self.line.told_bps = 0;
-            self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::ZERO);
-            // A probe finds at most twice of what was known: where one found something, the next
-            // may find more.
-            let found = estimate > look.found_bps * 6 / 5;
-            let pause = if found { SHORTEST } else { look.pause };
-            self.line.look = Some(Look {
-                at: now + pause,
-                pause: (pause * 3 / 2).min(LONGEST),
-                found_bps: estimate,
-            });
+        if now < look.at {
+            self.line.look = Some(look);
+            return;
+        }
+        // A probe finds at most twice of what was known: where one found something, the next may
+        // find more.
+        let found = estimate > look.found_bps * 6 / 5;
+        let fruitless = if found { 0 } else { look.fruitless + 1 };
+        let pause = if found { SHORTEST } else { look.pause };
+        self.line.look = Some(Look {
+            at: now + pause,
+            pause: (pause * 3 / 2).min(LONGEST),
+            found_bps: estimate,
+            fruitless: fruitless % (FRUITLESS + 1),
+        });
+        self.line.told_bps = 0;
+        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::ZERO);
+        if fruitless > FRUITLESS {
+            self.estimate_anew(estimate);
         }
     }
 
