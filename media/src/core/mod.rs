@@ -612,11 +612,18 @@ impl Core {
     /// A deadline that moved later is left where it stands: waking up too early is harmless and
     /// far cheaper than moving it for each packet.
     fn schedule(&mut self, id: SessionId, deadline: Instant) {
+        /// A tenth of what the pacer gathers.
+        const SOONEST: Duration = Duration::from_micros(500);
+
         let patience = self.patience(id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let deadline = deadline.min(session.quiet_since() + patience);
+        // A stack whose pacer or prober wants to be asked again at once would keep `time_passed`
+        // in its loop for good (found by the fuzz target `commands`).
+        let deadline = deadline
+            .min(session.quiet_since() + patience)
+            .max(self.now + SOONEST);
         if let Some(scheduled) = session.scheduled {
             if scheduled <= deadline {
                 return;

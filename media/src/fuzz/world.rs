@@ -266,10 +266,9 @@ impl World {
                         self.lose -= 1;
                         continue;
                     }
-                    let to = self
-                        .peers
-                        .values_mut()
-                        .find(|peer| peer.address == destination.socket && peer.is_alive());
+                    let to = self.peers.values_mut().find(|peer| {
+                        PeerAddress::udp(peer.address) == destination && peer.is_alive()
+                    });
                     if let Some(peer) = to {
                         peer.receive(source, &bytes, self.now);
                     }

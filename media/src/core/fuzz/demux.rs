@@ -100,10 +100,10 @@ fn fragment_of(username: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-/// Two places, each over both transports.
 fn address(index: u8) -> PeerAddress {
-    let socket = SocketAddr::from(([192, 0, 2, index & 1], 4_000));
-    if index & 2 == 0 {
+    let socket = SocketAddr::from(([192, 0, 2, index % 4], 4_000));
+    // The same socket by TCP is another address.
+    if index & 0x80 == 0 {
         PeerAddress::udp(socket)
     } else {
         PeerAddress::tcp(socket)
