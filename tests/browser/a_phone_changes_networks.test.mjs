@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import { join } from "node:path";
+import { filesOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
 import { look, Person } from "./support/person.mjs";
 import { mayBuildSites, Site } from "./support/site.mjs";
@@ -52,9 +54,12 @@ const presences = async () =>
     .locator("[data-testid^='person-']")
     .evaluateAll((people) => people.map(({ dataset }) => [dataset.testid, dataset.presence]).sort());
 
+/** The files of the record of what the clerk sends. */
+const record = async () => filesOf(join(court.dataDir, "record", court.hearing.id, clerk.id));
+
 /** Does something to the network; the clerk hears again in time, in the same seat. */
 async function changes(what, change) {
-  const before = { path: await clerk.path(), people: await presences() };
+  const before = { path: await clerk.path(), people: await presences(), record: await record() };
   const log = court.program.output.length;
   const from = await clerk.page.evaluate(() => performance.now());
   await change();
@@ -69,6 +74,8 @@ async function changes(what, change) {
   assert.equal(path.connections, before.path.connections, "the peer connection is the same");
   await until("the clerk is sent too", async () => (await clerk.path()).sent > path.sent + 5_000);
   assert.deepEqual(await presences(), before.people, "everybody is in their place, once");
+  assert.deepEqual(await record(), before.record, "the record goes on in the same files");
+  assert.ok(await clerk.isOnRecord());
   const gone = court.program.output.slice(log).match(/media is gone/g) ?? [];
   assert.deepEqual(gone, [], "no media session has ended");
   return { before: before.path, path };
@@ -103,6 +110,9 @@ step("a hearing, heard from a phone on Wi-Fi", { skip, timeout: 120_000 }, async
   await clerk.sees("hearing-room");
   await clerk.admits(defendant);
   await clerk.admits(witness);
+  await clerk.goesOnRecord();
+  // Sound and picture, three files each.
+  await until("the clerk is on record", async () => (await record()).length === 6);
   await clerk.page.evaluate(watchSound);
   await until("sound comes", async () => (await clerk.path()) !== null && (await clerk.soundEnergies())[0] > 0);
   await pause(2_000);
