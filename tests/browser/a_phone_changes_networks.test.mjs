@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { filesOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
@@ -11,8 +12,9 @@ import { pause, until } from "./support/wait.mjs";
 const skip = (await mayBuildSites()) ? false : "network namespaces need root";
 const report = (text) => process.stdout.write(`# ${text}\n`);
 
-/** Sound is back so soon after a change of networks. */
+/** Sound is back so soon after a change of networks; twice that on a busy machine. */
 const BACK_MS = 2_000;
+const isBusy = () => loadavg()[0] > 3 * cpus().length;
 /** How long is watched after a change: a second interruption would still be seen. */
 const WATCH_MS = 8_000;
 
@@ -66,8 +68,9 @@ async function changes(what, change) {
   const took = (await clerk.page.evaluate(() => performance.now())) - from;
   await pause(WATCH_MS);
   const silence = await longestSilence(from);
-  report(`${what}: no sound for ${silence.ms.toFixed(0)} ms (the change itself took ${took.toFixed(0)} ms)`);
-  assert.ok(silence.ms < BACK_MS, `${what}: no sound for ${silence.ms} ms`);
+  const busy = isBusy() ? ", the machine is busy" : "";
+  report(`${what}: no sound for ${silence.ms.toFixed(0)} ms (the change itself took ${took.toFixed(0)} ms${busy})`);
+  assert.ok(silence.ms < BACK_MS * (busy === "" ? 1 : 2), `${what}: no sound for ${silence.ms} ms`);
 
   const path = await clerk.path();
   assert.notEqual(path.nearPort, before.path.nearPort, "media goes another way");
@@ -132,4 +135,9 @@ step("a translator on the way forgets all that it knew, and nobody is told", { s
 
 step("cellular goes and Wi-Fi comes back", { skip, timeout: 60_000 }, async () => {
   await changes("from cellular to Wi-Fi", () => site.goOver("wifi"));
+});
+
+step("the record of it all is whole", { skip, timeout: 120_000 }, async () => {
+  await clerk.closesHearing();
+  await until("the bundle is sealed", async () => (await court.verify()).code === 0, 90_000);
 });
