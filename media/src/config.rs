@@ -41,9 +41,11 @@ pub struct MediaLimits {
     /// one address, four for each of them as above.
     pub tcp_connections_per_address: usize,
     /// Bytes that wait to be written to a TCP connection. Default 256 KiB: half a second at
-    /// 4 Mbit/s; more would come too late to be played. A packet for which there is no room is
-    /// dropped.
+    /// 4 Mbit/s. A packet for which there is no room is dropped.
     pub tcp_unsent_bytes: usize,
+    /// How long a packet may wait to be written to a TCP connection. Default 500 ms: what waited
+    /// longer comes too late to be played, and holds up what does not.
+    pub tcp_unsent_age: Duration,
     /// How long a TCP connection may belong to no session: until its first STUN request, or after
     /// its session has ended. Default 10 s: a browser sends the request at once, and on the worst
     /// line TCP repeats it for so long.
@@ -76,6 +78,7 @@ impl Default for MediaLimits {
             tcp_connections: 4_000,
             tcp_connections_per_address: 400,
             tcp_unsent_bytes: 256 * 1024,
+            tcp_unsent_age: Duration::from_millis(500),
             tcp_unproved: Duration::from_secs(10),
             outputs: 65_536,
             commands: 4_096,

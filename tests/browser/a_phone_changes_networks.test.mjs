@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import { cpus, loadavg } from "node:os";
+import { join } from "node:path";
+import { filesOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
 import { look, Person } from "./support/person.mjs";
 import { mayBuildSites, Site } from "./support/site.mjs";
@@ -9,8 +12,9 @@ import { pause, until } from "./support/wait.mjs";
 const skip = (await mayBuildSites()) ? false : "network namespaces need root";
 const report = (text) => process.stdout.write(`# ${text}\n`);
 
-/** Sound is back so soon after a change of networks. */
+/** Sound is back so soon after a change of networks; twice that on a busy machine. */
 const BACK_MS = 2_000;
+const isBusy = () => loadavg()[0] > 3 * cpus().length;
 /** How long is watched after a change: a second interruption would still be seen. */
 const WATCH_MS = 8_000;
 
@@ -52,23 +56,29 @@ const presences = async () =>
     .locator("[data-testid^='person-']")
     .evaluateAll((people) => people.map(({ dataset }) => [dataset.testid, dataset.presence]).sort());
 
+/** The files of the record of what the clerk sends. */
+const record = async () => filesOf(join(court.dataDir, "record", court.hearing.id, clerk.id));
+
 /** Does something to the network; the clerk hears again in time, in the same seat. */
 async function changes(what, change) {
-  const before = { path: await clerk.path(), people: await presences() };
+  const before = { path: await clerk.path(), people: await presences(), record: await record() };
   const log = court.program.output.length;
   const from = await clerk.page.evaluate(() => performance.now());
   await change();
   const took = (await clerk.page.evaluate(() => performance.now())) - from;
   await pause(WATCH_MS);
   const silence = await longestSilence(from);
-  report(`${what}: no sound for ${silence.ms.toFixed(0)} ms (the change itself took ${took.toFixed(0)} ms)`);
-  assert.ok(silence.ms < BACK_MS, `${what}: no sound for ${silence.ms} ms`);
+  const busy = isBusy() ? ", the machine is busy" : "";
+  report(`${what}: no sound for ${silence.ms.toFixed(0)} ms (the change itself took ${took.toFixed(0)} ms${busy})`);
+  assert.ok(silence.ms < BACK_MS * (busy === "" ? 1 : 2), `${what}: no sound for ${silence.ms} ms`);
 
   const path = await clerk.path();
   assert.notEqual(path.nearPort, before.path.nearPort, "media goes another way");
   assert.equal(path.connections, before.path.connections, "the peer connection is the same");
   await until("the clerk is sent too", async () => (await clerk.path()).sent > path.sent + 5_000);
   assert.deepEqual(await presences(), before.people, "everybody is in their place, once");
+  assert.deepEqual(await record(), before.record, "the record goes on in the same files");
+  assert.ok(await clerk.isOnRecord());
   const gone = court.program.output.slice(log).match(/media is gone/g) ?? [];
   assert.deepEqual(gone, [], "no media session has ended");
   return { before: before.path, path };
@@ -103,6 +113,9 @@ step("a hearing, heard from a phone on Wi-Fi", { skip, timeout: 120_000 }, async
   await clerk.sees("hearing-room");
   await clerk.admits(defendant);
   await clerk.admits(witness);
+  await clerk.goesOnRecord();
+  // Sound and picture, three files each.
+  await until("the clerk is on record", async () => (await record()).length === 6);
   await clerk.page.evaluate(watchSound);
   await until("sound comes", async () => (await clerk.path()) !== null && (await clerk.soundEnergies())[0] > 0);
   await pause(2_000);
@@ -122,4 +135,9 @@ step("a translator on the way forgets all that it knew, and nobody is told", { s
 
 step("cellular goes and Wi-Fi comes back", { skip, timeout: 60_000 }, async () => {
   await changes("from cellular to Wi-Fi", () => site.goOver("wifi"));
+});
+
+step("the record of it all is whole", { skip, timeout: 120_000 }, async () => {
+  await clerk.closesHearing();
+  await until("the bundle is sealed", async () => (await court.verify()).code === 0, 90_000);
 });

@@ -211,7 +211,7 @@ impl Driver {
                             .push(&self.socket, source, destination.socket, &bytes)
                             .await;
                     }
-                    Transport::Tcp => self.tcp.push(destination, &bytes),
+                    Transport::Tcp => self.tcp.push(destination, bytes),
                 },
                 Output::Event(event) => self.tell(event),
                 Output::Recorded(packet) => self.record(packet),

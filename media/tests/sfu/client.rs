@@ -400,6 +400,10 @@ impl LayerSending {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of them differ between sound and picture"
+    )]
     fn send(
         &mut self,
         rtc: &mut Rtc,

@@ -7,7 +7,7 @@ mod connection;
 mod framing;
 
 use crate::{Core, Datagram, Input, MediaError, MediaLimits, PeerAddress};
-use connection::{Arrival, Connection};
+use connection::{Arrival, Connection, Patience};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
@@ -21,9 +21,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 /// Reads that may wait for the thread. More makes the readers wait, and in the end the clients.
 const ARRIVALS: usize = 1_024;
-/// Of the kernel's buffer for each connection; it doubles it for its own use. A round trip of
-/// 250 ms at 4 Mbit/s needs so much, and what lies here can no longer be dropped.
-const KERNEL_SEND_BYTES: usize = 128 * 1024;
+/// What the kernel may hold that is not on its way yet. More would only wait where it can no
+/// longer be dropped; less would stop the line between two of our writes.
+const KERNEL_UNSENT_BYTES: u32 = 16 * 1024;
 /// How often connections are looked over, and how long accepting rests when the process has no
 /// file left to give.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -171,15 +171,18 @@ impl Connections {
             self.counters.refused += 1;
             return;
         };
-        // Packets go at once, not when there is more; and a slow reader keeps little here. Without
-        // either the connection works, only worse.
+        // Packets go at once, not when there is more, and wait here rather than in the kernel.
+        // Without either the connection works, only worse.
         let _ = stream.set_nodelay(true);
-        let _ = socket2::SockRef::from(&stream).set_send_buffer_size(KERNEL_SEND_BYTES);
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(KERNEL_UNSENT_BYTES);
         let connection = Arc::new(Connection::new(
             stream,
             peer,
             local_ip,
-            self.limits.tcp_unsent_bytes,
+            Patience {
+                bytes: self.limits.tcp_unsent_bytes,
+                age: self.limits.tcp_unsent_age,
+            },
         ));
         let served =
             Arc::clone(&connection).serve(self.arrived.clone(), self.limits.datagram_bytes);
@@ -306,14 +309,13 @@ impl Connections {
     }
 
     /// Queues a packet. It goes with the next [`flush`](Self::flush).
-    pub(super) fn push(&mut self, peer: PeerAddress, packet: &[u8]) {
-        let taken = self
-            .by_peer
-            .get(&peer)
-            .is_some_and(|entry| entry.connection.push(packet));
-        if !taken {
+    pub(super) fn push(&mut self, peer: PeerAddress, packet: Vec<u8>) {
+        let Some(entry) = self.by_peer.get(&peer) else {
             self.counters.dropped += 1;
-        } else if self.dirty.last() != Some(&peer) {
+            return;
+        };
+        self.counters.dropped += entry.connection.push(packet, Instant::now());
+        if self.dirty.last() != Some(&peer) {
             self.dirty.push(peer);
         }
     }
