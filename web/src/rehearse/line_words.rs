@@ -185,7 +185,7 @@ static EN: Words = Words {
         "the signalling connection is cut: a proxy between may not let WebSockets through.",
         "the server has as many line tests as it takes at once: try again in two minutes.",
         "the server has no line tests: its operator switches them on with media.line_tests.",
-        "sound and picture do not come through: have the firewall let UDP out to the server's port, and the answers in.",
+        "sound and picture do not come through: have the firewall let UDP out to the server's port, and the answers in. Until then browsers try TCP, which stutters on a line that loses packets.",
     ],
 };
 
@@ -232,7 +232,7 @@ static RU: Words = Words {
         "соединение сигнализации обрывается: прокси по пути может не пропускать WebSocket.",
         "на сервере сейчас идёт предельное число проверок: повторите через две минуты.",
         "на сервере нет проверки линии: её включает администратор параметром media.line_tests.",
-        "звук и изображение не проходят: разрешите в межсетевом экране исходящий UDP на порт сервера и ответы на него.",
+        "звук и изображение не проходят: разрешите в межсетевом экране исходящий UDP на порт сервера и ответы на него. До тех пор браузеры пробуют TCP, который заикается на линии с потерями.",
     ],
 };
 
@@ -279,7 +279,7 @@ static KK: Words = Words {
         "сигнал беру қосылымы үзіледі: жолдағы прокси WebSocket өткізбеуі мүмкін.",
         "серверде қазір тексерулер саны шегіне жетті: екі минуттан кейін қайталаңыз.",
         "серверде желіні тексеру жоқ: оны әкімші media.line_tests параметрімен қосады.",
-        "дыбыс пен бейне өтпейді: желіаралық экранда сервер портына шығыс UDP-ге және оның жауаптарына рұқсат беріңіз.",
+        "дыбыс пен бейне өтпейді: желіаралық экранда сервер портына шығыс UDP-ге және оның жауаптарына рұқсат беріңіз. Оған дейін браузерлер TCP-ді қолданып көреді, ол пакет жоғалтатын желіде үзіліп тұрады.",
     ],
 };
 

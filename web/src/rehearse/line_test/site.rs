@@ -24,8 +24,9 @@ const TCP: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_secs(3);
 /// Until queues have filled and key frames are through.
 const SETTLE: Duration = Duration::from_millis(1_500);
-/// Until a line that was asked for too much has got over it: repairs of what was lost, key frames.
-const RECOVERY: Duration = Duration::from_secs(4);
+/// Sound only, until a line that was asked for too much has got over it: repairs of what was lost,
+/// and key frames, keep it full otherwise.
+const RECOVERY: Duration = Duration::from_secs(3);
 /// Rates of a picture that are tried on the way to the one of a hearing, in bits a second.
 const RATES_BPS: [u64; 3] = [150_000, 300_000, 500_000];
 /// So much more than a rate is tried: key frames and repairs need room beside it.
@@ -211,10 +212,13 @@ impl SiteTest {
     }
 
     async fn watch(&self, visitors: &mut [Visitor], picture_bps: u64) -> Vec<Vec<Interval>> {
-        for visitor in visitors.iter() {
-            visitor.show(picture_bps);
+        for rate in [0, picture_bps] {
+            for visitor in visitors.iter() {
+                visitor.show(rate);
+            }
+            let settles = if rate == 0 { RECOVERY } else { SETTLE };
+            listen(visitors, settles).await;
         }
-        listen(visitors, RECOVERY).await;
         for visitor in visitors.iter_mut() {
             visitor.interval();
         }
@@ -255,6 +259,11 @@ impl SiteTest {
         let cause = of_grade()
             .map(|(_, cause)| *cause)
             .max_by_key(|cause| of_grade().filter(|(_, other)| other == cause).count())
+            // A line that was seen to be too narrow explains what it also loses and delays.
+            .map(|cause| match (limited, grade) {
+                (true, Grade::Fair | Grade::Poor) => Cause::Bandwidth,
+                _ => cause,
+            })
             .unwrap_or(first);
         let known: Vec<f32> = samples.iter().filter_map(|sample| sample.loss).collect();
         let loss = known.iter().sum::<f32>() / known.len().max(1) as f32;
