@@ -2,6 +2,8 @@
 # make test    every check and test; the last line is `N passed, N failed`
 # make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
 # make fuzz    each fuzz target for T seconds (default 60), from the corpus in tests/fuzz
+# make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
+# make bench-limit      what protecting and sending a packet costs on this machine at least
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
 # OTYRYS_CACHE               models, speech, tools, build outputs  (default: ~/.cache/otyrys)
@@ -12,7 +14,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz ready
+.PHONY: help run test demo fuzz bench-forward bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -34,3 +36,9 @@ test:
 T ?= 60
 fuzz: ready
 	@.ci/fuzz.sh $(T)
+
+bench-forward: ready
+	@.ci/bench.sh forward
+
+bench-limit: ready
+	@.ci/bench.sh limit

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of system-packages.txt that are not there yet.
+# Installs the Debian packages of system-packages.txt that are not there yet, and those that are
+# named as arguments: what one target alone needs.
 # Nothing is asked of apt, and nothing needs root, when all are.
 source "$(dirname "${BASH_SOURCE[0]}")/steps.sh"
 
 mapfile -t wanted < <(sed -E 's/[[:space:]]*#.*//; /^$/d' .ci/system-packages.txt)
+wanted+=("$@")
 
 # Pip fetches the speech model and the check tools; a bare Debian python3 comes without it.
 if ! python3 -c 'import importlib.util as u; raise SystemExit(u.find_spec("pip") is None)' 2>/dev/null; then
