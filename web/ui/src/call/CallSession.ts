@@ -6,7 +6,7 @@ import type { Language } from "../wire/Language";
 import type { Role } from "../wire/Role";
 import type { ServerMessage } from "../wire/ServerMessage";
 import { HearingStore } from "./HearingStore";
-import { ownView, publishes } from "./hearingState";
+import { ownView, publishes, shownPictures } from "./hearingState";
 import { type DeviceKind, LocalDevices } from "./LocalDevices";
 import { MediaSession } from "./MediaSession";
 import { type ActOutcome, SeatConnection, type SocketLike } from "./SeatConnection";
@@ -36,10 +36,12 @@ export class CallSession {
   private ready = false;
   private disposed = false;
   private lastSending = "";
+  private lastShown = "";
   private muted = false;
   private cameraOff = false;
   private sentTracks: Record<DeviceKind, MediaStreamTrack | null> = { microphone: null, camera: null };
   private readonly stopListening: () => void;
+  private readonly stopShowing: () => void;
   private readonly stopWatchingNetwork: () => void;
 
   constructor(options: CallSessionOptions) {
@@ -66,6 +68,8 @@ export class CallSession {
       },
     });
     this.stopListening = this.devices.subscribe(() => this.devicesChanged());
+    this.stopShowing = this.store.subscribe(this.sayShown);
+    document.addEventListener("visibilitychange", this.sayShown);
     window.addEventListener("online", this.networkChanged);
     this.stopWatchingNetwork = watchNetwork(this.networkChanged);
   }
@@ -150,6 +154,8 @@ export class CallSession {
   dispose(): void {
     this.disposed = true;
     this.stopListening();
+    this.stopShowing();
+    document.removeEventListener("visibilitychange", this.sayShown);
     window.removeEventListener("online", this.networkChanged);
     this.stopWatchingNetwork();
     this.connection.dispose();
@@ -166,6 +172,7 @@ export class CallSession {
     switch (message.type) {
       case "welcome":
         this.lastSending = "";
+        this.lastShown = "";
         this.media.useIceServers(message.ice_servers);
         if (!this.ready) break;
         this.sayReady();
@@ -177,6 +184,9 @@ export class CallSession {
         break;
       case "slots":
         this.media.slotsChanged(message.slots);
+        break;
+      case "layers_watched":
+        this.media.layersWatched(message.source, message.layers);
         break;
       case "slots_needed":
         this.media.slotsNeeded(message.audio, message.video);
@@ -203,6 +213,15 @@ export class CallSession {
     if (said === this.lastSending) return;
     if (this.connection.send({ type: "sending", ...sending })) this.lastSending = said;
   }
+
+  /** Tells the server how large each picture is shown, so that it sends no more than that. */
+  private readonly sayShown = (): void => {
+    if (!this.ready || this.disposed) return;
+    const pictures = shownPictures(this.store.getSnapshot(), document.visibilityState === "hidden");
+    const said = JSON.stringify(pictures);
+    if (said === this.lastShown) return;
+    if (this.connection.send({ type: "shown", pictures })) this.lastShown = said;
+  };
 
   private working(): { microphone: boolean; camera: boolean } {
     const { microphone, camera } = this.devices.getSnapshot();

@@ -9,7 +9,8 @@ import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS } from "./slots";
 type Track = MediaStreamTrack;
 
 let made = 0;
-const track = (kind: "audio" | "video"): Track => ({ id: `${kind}-${made++}`, kind }) as Track;
+const track = (kind: "audio" | "video"): Track =>
+  ({ id: `${kind}-${made++}`, kind, getSettings: () => ({ height: 720 }) }) as unknown as Track;
 
 class FakeStream {
   readonly tracks: readonly Track[];

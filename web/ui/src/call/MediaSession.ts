@@ -2,11 +2,10 @@ import type { ClientMessage } from "../wire/ClientMessage";
 import type { IceServer } from "../wire/IceServer";
 import type { Slot } from "../wire/Slot";
 import type { TrackSource } from "../wire/TrackSource";
+import { encodingsFor, sendLayers } from "./layers";
 import { StallDetector } from "./StallDetector";
 import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS, mapSlots, missingSlots } from "./slots";
 
-/** What 640x360 at 25 frames needs in VP8 with room for movement, in bits per second. */
-const CAMERA_MAX_BPS = 800_000;
 /** A connection that reports `disconnected` for this long is made anew. */
 const DISCONNECTED_GRACE_MS = 5_000;
 /** An offer without an answer for this long is made anew with a fresh connection; doubles each time. */
@@ -158,6 +157,13 @@ export class MediaSession {
     this.offer();
   }
 
+  /** Which layers of this person's camera somebody watches, counted from the smallest. */
+  layersWatched(source: TrackSource, layers: readonly number[]): void {
+    const sender = source === "camera" ? this.senders.camera?.sender : undefined;
+    // A sender that cannot pause a layer goes on sending it: that costs bandwidth and breaks nothing.
+    if (sender !== undefined) sendLayers(sender, layers).catch(() => undefined);
+  }
+
   /** The server refused the offer: start over with a fresh connection. */
   offerRefused(): void {
     if (this.peer !== null) this.recreateSoon(this.peer);
@@ -216,7 +222,7 @@ export class MediaSession {
     const track = this.local[source];
     if (track === null) return;
     const init: RTCRtpTransceiverInit = { direction: "sendonly" };
-    if (source === "camera") init.sendEncodings = [{ maxBitrate: CAMERA_MAX_BPS }];
+    if (source === "camera") init.sendEncodings = encodingsFor(track.getSettings().height ?? 0);
     const transceiver = peer.addTransceiver(track, init);
     if (source === "camera") preferVp8(transceiver);
     this.senders[source] = transceiver;

@@ -10,6 +10,7 @@ import {
   EMPTY_HEARING,
   type HearingSnapshot,
   recordClock,
+  shownPictures,
   stagedParticipant,
   withLine,
 } from "./hearingState";
@@ -146,5 +147,32 @@ describe("HearingStore", () => {
     stop();
     store.receive({ type: "draft", draft: { state: "off", reason: "failed" } });
     expect(calls).toBe(1);
+  });
+});
+
+describe("shownPictures", () => {
+  const picture = {} as MediaStream;
+  const people = [person("judge", { role: "judge" }), person("witness"), person("you")];
+  const state = inHearing(
+    { participants: people },
+    {
+      you: "you",
+      lastSpeaker: "witness",
+      streams: new Map([
+        ["judge", { camera: picture, microphone: picture }],
+        ["witness", { camera: picture }],
+      ]),
+    },
+  );
+
+  it("shows the speaker large and the others small", () => {
+    expect(shownPictures(state, false).map(({ track, view }) => [track.participant, track.source, view])).toEqual([
+      ["judge", "camera", "tile"],
+      ["witness", "camera", "stage"],
+    ]);
+  });
+
+  it("shows nothing of a page that nobody sees", () => {
+    expect(shownPictures(state, true).map(({ view }) => view)).toEqual(["hidden", "hidden"]);
   });
 });

@@ -2,9 +2,12 @@ import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { ErrorCode } from "../wire/ErrorCode";
 import type { HearingView } from "../wire/HearingView";
+import type { LineQuality } from "../wire/LineQuality";
 import type { ParticipantView } from "../wire/ParticipantView";
 import type { Role } from "../wire/Role";
 import type { ServerMessage } from "../wire/ServerMessage";
+import type { ShownPicture } from "../wire/ShownPicture";
+import type { TrackSource } from "../wire/TrackSource";
 import type { RemoteStreams, MediaState } from "./MediaSession";
 import type { ConnectionState, EndReason } from "./SeatConnection";
 
@@ -23,6 +26,10 @@ export type HearingSnapshot = {
   streams: ReadonlyMap<string, RemoteStreams>;
   lines: readonly DraftLine[];
   draft: DraftState | null;
+  /** How good lines are: this person's own, for the bench everybody's. */
+  quality: ReadonlyMap<string, LineQuality>;
+  /** This person's line is too narrow for pictures. */
+  soundOnly: boolean;
   /** The last act or message that failed, until it is dismissed. */
   problem: ErrorCode | null;
 };
@@ -39,6 +46,8 @@ export const EMPTY_HEARING: HearingSnapshot = {
   streams: new Map(),
   lines: [],
   draft: null,
+  quality: new Map(),
+  soundOnly: false,
   problem: null,
 };
 
@@ -50,7 +59,8 @@ export function afterMessage(
 ): HearingSnapshot {
   switch (message.type) {
     case "welcome":
-      return { ...state, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
+      // The server tells anew of a line that carries sound alone.
+      return { ...state, soundOnly: false, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
     case "hearing":
       return { ...state, hearing: message.hearing, recordReadAt: nowMs };
     case "speaking": {
@@ -65,11 +75,16 @@ export function afterMessage(
       return { ...state, lines: withLine(state.lines, message.line) };
     case "draft":
       return { ...state, draft: message.draft };
+    case "line_quality":
+      return { ...state, quality: new Map(state.quality).set(message.quality.participant, message.quality) };
+    case "sound_only":
+      return { ...state, soundOnly: message.sound_only };
     case "error":
       return { ...state, problem: message.error };
     case "answer":
     case "slots":
     case "slots_needed":
+    case "layers_watched":
     case "result":
     case "bye":
       return state;
@@ -141,6 +156,20 @@ export function stagedParticipant(state: HearingSnapshot): string | null {
     others[0] ??
     room[0];
   return chosen?.id ?? null;
+}
+
+const PICTURES: readonly TrackSource[] = ["camera", "screen"];
+
+/** What the page does with each picture that arrives; nothing is seen of a page that is `hidden`. */
+export function shownPictures(state: HearingSnapshot, hidden: boolean): ShownPicture[] {
+  const staged = stagedParticipant(state);
+  return [...state.streams].flatMap(([participant, streams]) =>
+    PICTURES.filter((source) => streams[source] !== undefined).map((source) => ({
+      track: { participant, source },
+      view: hidden ? ("hidden" as const) : participant === staged ? ("stage" as const) : ("tile" as const),
+      pinned: false,
+    })),
+  );
 }
 
 /** Who came into the waiting room or into the hearing between two views, for announcements. */

@@ -4,15 +4,22 @@ import { Button, Input, Label, TextField } from "react-aria-components";
 import type { CallSession } from "../call/CallSession";
 import { conducts } from "../call/hearingState";
 import type { HearingView } from "../wire/HearingView";
+import type { LineQuality } from "../wire/LineQuality";
 import type { ParticipantView } from "../wire/ParticipantView";
 import { ConfirmDialog, HouseDialog } from "./ConfirmDialog";
 import { Icon } from "./Icon";
+import { LineMark } from "./LineMark";
 
-type Props = { session: CallSession; hearing: HearingView; you: string | null };
+type Props = {
+  session: CallSession;
+  hearing: HearingView;
+  you: string | null;
+  quality: ReadonlyMap<string, LineQuality>;
+};
 type NewLink = { name: string; link: string };
 
 /** The bench's list of people: who waits first, then who is in, then who is not here. */
-export function PeoplePanel({ session, hearing, you }: Props) {
+export function PeoplePanel({ session, hearing, you, quality }: Props) {
   const { t } = useTranslation();
   const [newLink, setNewLink] = useState<NewLink | null>(null);
   const [asked, setAsked] = useState<ParticipantView | null>(null);
@@ -58,7 +65,7 @@ export function PeoplePanel({ session, hearing, you }: Props) {
       </h2>
       <ul className="people">
         {inRoom.map((person) => (
-          <Row key={person.id} person={person} you={you}>
+          <Row key={person.id} person={person} you={you} quality={quality.get(person.id)}>
             {person.id !== you && (
               <>
                 <Button
@@ -114,7 +121,15 @@ export function PeoplePanel({ session, hearing, you }: Props) {
   );
 }
 
-function Row({ person, you, children }: { person: ParticipantView; you: string | null; children: ReactNode }) {
+type RowProps = {
+  person: ParticipantView;
+  you: string | null;
+  /** Of the person's line; absent while nothing is known of it. */
+  quality?: LineQuality | undefined;
+  children: ReactNode;
+};
+
+function Row({ person, you, quality, children }: RowProps) {
   const { t } = useTranslation();
   // The heading of the list says it of the others.
   const notHere = person.presence !== "waiting" && person.presence !== "admitted";
@@ -128,6 +143,7 @@ function Row({ person, you, children }: { person: ParticipantView; you: string |
           {notHere && <b className="tag">{t(`presence.${person.presence}`)}</b>}
           {person.muted && <b className="tag warn">{t("room.mutedTag")}</b>}
           {person.recorded && <b className="tag rec-tag">{t("bench.beingRecorded")}</b>}
+          {quality !== undefined && <LineMark quality={quality} />}
           {person.rehearsal && <b className="tag">{t("bench.rehearsal")}</b>}
         </span>
       </div>

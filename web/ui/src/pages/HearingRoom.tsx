@@ -45,6 +45,7 @@ export function HearingRoom({ session, state, seat }: Props) {
   const waitingCount = hearing.participants.filter(({ presence }) => presence === "waiting").length;
   const mutedByBench = ownView(state)?.muted ?? false;
   const sends = publishes(seat.role);
+  const ownLine = state.you === null ? undefined : state.quality.get(state.you);
 
   return (
     <main className={`room view-${view}`} data-testid="hearing-room" aria-label={t("room.label")}>
@@ -60,6 +61,19 @@ export function HearingRoom({ session, state, seat }: Props) {
         {state.connection === "open" && (state.media === "connecting" || state.media === "failed") && (
           <p className="banner info" role="status" data-testid="media-connecting">
             {t("room.mediaReconnecting")}
+          </p>
+        )}
+        {state.soundOnly && (
+          <p className="banner warn" role="status" data-testid="sound-only">
+            <Icon name="warning" />
+            {t("room.soundOnly")}
+          </p>
+        )}
+        {ownLine?.grade === "poor" && !state.soundOnly && (
+          <p className="banner warn" role="status" data-testid="poor-line">
+            <Icon name="warning" />
+            {t("room.poorLine")}
+            {ownLine.cause !== null && ` (${t(`line.cause.${ownLine.cause}`)})`}
           </p>
         )}
         {mutedByBench && (
@@ -83,7 +97,7 @@ export function HearingRoom({ session, state, seat }: Props) {
         {draft && (
           <aside className="side">
             {bench && <SessionControls session={session} hearing={hearing} />}
-            {bench && <PeoplePanel session={session} hearing={hearing} you={state.you} />}
+            {bench && <PeoplePanel session={session} hearing={hearing} you={state.you} quality={state.quality} />}
             <DraftPanel lines={state.lines} draft={state.draft} people={hearing.participants} />
           </aside>
         )}

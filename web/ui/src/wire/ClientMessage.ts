@@ -2,6 +2,7 @@
 import type { Act } from "./Act";
 import type { Language } from "./Language";
 import type { Offer } from "./Offer";
+import type { ShownPicture } from "./ShownPicture";
 
 /**
  * What a client sends.
@@ -38,4 +39,8 @@ id: number,
 /**
  * What to do.
  */
-act: Act, } | { "type": "leave" };
+act: Act, } | { "type": "shown", 
+/**
+ * At most [`MAX_SHOWN`]; more are ignored.
+ */
+pictures: Array<ShownPicture>, } | { "type": "leave" };

@@ -5,7 +5,9 @@ import type { DraftState } from "./DraftState";
 import type { ErrorCode } from "./ErrorCode";
 import type { HearingView } from "./HearingView";
 import type { IceServer } from "./IceServer";
+import type { LineQuality } from "./LineQuality";
 import type { Slot } from "./Slot";
+import type { TrackSource } from "./TrackSource";
 
 /**
  * What the server sends.
@@ -56,7 +58,23 @@ audio: number,
 /**
  * `recvonly` picture sections.
  */
-video: number, } | { "type": "speaking", 
+video: number, } | { "type": "layers_watched", 
+/**
+ * Of which picture.
+ */
+source: TrackSource, 
+/**
+ * Counted from the smallest, 0. At least the smallest.
+ */
+layers: Array<number>, } | { "type": "sound_only", 
+/**
+ * Whether no picture is sent.
+ */
+sound_only: boolean, } | { "type": "line_quality", 
+/**
+ * Of the last 2 s.
+ */
+quality: LineQuality, } | { "type": "speaking", 
 /**
  * Only those whom this person receives.
  */
