@@ -8,10 +8,12 @@ use mio::net::UdpSocket;
 use nix::sys::socket::{setsockopt, sockopt::UdpGroSegment};
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSockRef, UdpSocketState};
 use socket2::SockRef;
+use std::collections::HashMap;
 use std::io::{ErrorKind, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::Ssrc;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// Datagrams that the kernel may glue into one come as up to 64 KiB.
@@ -34,6 +36,29 @@ impl Default for ReceiveBuffers {
     }
 }
 
+/// The numbers of one stream's packets.
+#[derive(Debug, Default)]
+struct Sequence {
+    span: Option<(u64, u64)>,
+    count: u64,
+}
+
+impl Sequence {
+    fn note(&mut self, number: u64) {
+        let (first, last) = self.span.unwrap_or((number, number));
+        self.span = Some((first.min(number), last.max(number)));
+        self.count += 1;
+    }
+
+    fn missing(self) -> u64 {
+        let (first, last) = match self.span {
+            Some(span) => span,
+            None => return 0,
+        };
+        (last - first + 1).saturating_sub(self.count)
+    }
+}
+
 /// A publisher, a receiver, or both.
 pub(crate) struct Client {
     pub(crate) rtc: Rtc,
@@ -42,6 +67,7 @@ pub(crate) struct Client {
     pub(crate) connected: bool,
     /// RTP packets that came, of whatever kind.
     pub(crate) received: u64,
+    sequences: HashMap<Ssrc, Sequence>,
     address: SocketAddr,
     state: UdpSocketState,
     deadline: Instant,
@@ -70,10 +96,17 @@ impl Client {
             sender: None,
             connected: false,
             received: 0,
+            sequences: HashMap::new(),
             address,
             state,
             deadline: now,
         })
+    }
+
+    /// Packets that did not come although the server numbered them, since the last call.
+    pub(crate) fn take_missing(&mut self) -> u64 {
+        let sequences = std::mem::take(&mut self.sequences);
+        sequences.into_values().map(Sequence::missing).sum()
     }
 
     /// When the client wants to be driven at the latest.
@@ -150,6 +183,8 @@ impl Client {
                 }
                 Output::Event(Event::RtpPacket(packet)) => {
                     self.received += 1;
+                    let sequence = self.sequences.entry(packet.header.ssrc).or_default();
+                    sequence.note(*packet.seq_no);
                     if let Some(mark) = Mark::read(&packet.payload) {
                         tally.note(mark, arrived);
                     }

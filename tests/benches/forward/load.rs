@@ -113,6 +113,7 @@ impl Load {
 
         let from = self.next_numbers();
         self.tally.start(from);
+        self.take_missing();
         self.run(time)?;
         let ended = at_end();
         let until = self.next_numbers();
@@ -120,7 +121,12 @@ impl Load {
             client.sender = None;
         }
         self.run(AFTERWARDS)?;
-        Ok((self.tally.finish(&until, receivers), ended))
+        let lost = self.take_missing();
+        Ok((self.tally.finish(&until, receivers, lost), ended))
+    }
+
+    fn take_missing(&mut self) -> u64 {
+        self.clients.iter_mut().map(Client::take_missing).sum()
     }
 
     fn next_numbers(&self) -> Vec<u64> {

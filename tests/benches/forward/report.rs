@@ -15,7 +15,7 @@ pub(crate) fn heading(machine: &str, rounds: u32, method: Method) {
     println!("{COLUMNS}");
 }
 
-const COLUMNS: &str = "server  case             us CPU/packet  latency p50   p99 (ms)  MB/receiver     delivered  lost  server and load (of a core)";
+const COLUMNS: &str = "server  case             us CPU/packet  latency p50   p99 (ms)  MB/receiver     delivered  lost  held back  server and load (of a core)";
 
 /// One measurement, as soon as it is there.
 pub(crate) fn run(kind: Kind, case: Case, figures: &Figures) {
@@ -27,13 +27,14 @@ pub(crate) fn run(kind: Kind, case: Case, figures: &Figures) {
         memory_bytes,
     } = figures;
     println!(
-        "{:7} {case:16} {cpu_us:13.2}  {:11.2} {:10.2}  {:11.2}  {:12}  {:4}  {:.0} % {:.0} %",
+        "{:7} {case:16} {cpu_us:13.2}  {:11.2} {:10.2}  {:11.2}  {:12}  {:4}  {:9}  {:.0} % {:.0} %",
         kind.name(),
         milliseconds(delivery.latency_p50),
         milliseconds(delivery.latency_p99),
         memory_bytes / 1e6,
         delivery.delivered,
-        delivery.lost(),
+        delivery.lost,
+        delivery.held_back(),
         server_load * 100.0,
         client_load * 100.0,
     );
@@ -70,6 +71,7 @@ pub(crate) fn median(all: &[Figures]) -> Figures {
         delivery: Delivery {
             expected: all.iter().map(|figures| figures.delivery.expected).sum(),
             delivered: all.iter().map(|figures| figures.delivery.delivered).sum(),
+            lost: all.iter().map(|figures| figures.delivery.lost).sum(),
             latency_p50: seconds(of(|figures| figures.delivery.latency_p50.as_secs_f64())),
             latency_p99: seconds(of(|figures| figures.delivery.latency_p99.as_secs_f64())),
         },

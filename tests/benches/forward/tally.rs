@@ -20,13 +20,16 @@ pub(crate) struct Delivery {
     /// Packets that every receiver should have got, times the receivers.
     pub(crate) expected: u64,
     pub(crate) delivered: u64,
+    /// Packets that the server sent and that did not come, nor their repairs.
+    pub(crate) lost: u64,
     pub(crate) latency_p50: Duration,
     pub(crate) latency_p99: Duration,
 }
 
 impl Delivery {
-    pub(crate) fn lost(&self) -> u64 {
-        self.expected.saturating_sub(self.delivered)
+    /// Packets that the server chose not to send: it believed that the line carries less.
+    pub(crate) fn held_back(&self) -> u64 {
+        self.expected.saturating_sub(self.delivered + self.lost)
     }
 }
 
@@ -50,9 +53,9 @@ impl Tally {
         }
     }
 
-    /// Ends the counting. `until` are the numbers of the publishers' next packets now, and each
-    /// publisher has `receivers`.
-    pub(crate) fn finish(&mut self, until: &[u64], receivers: usize) -> Delivery {
+    /// Ends the counting. `until` are the numbers of the publishers' next packets now, each
+    /// publisher has `receivers`, and `lost` is what these miss.
+    pub(crate) fn finish(&mut self, until: &[u64], receivers: usize, lost: u64) -> Delivery {
         self.running = false;
         let sent: u64 = until
             .iter()
@@ -63,6 +66,7 @@ impl Tally {
         Delivery {
             expected: sent * receivers as u64,
             delivered: self.delivered,
+            lost,
             latency_p50: self.percentile(50),
             latency_p99: self.percentile(99),
         }
