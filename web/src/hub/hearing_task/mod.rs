@@ -1,10 +1,11 @@
 //! The task of one hearing: the only one who changes its state.
 
+mod media;
+
 use super::{
     Services,
     connection::{Connection, ConnectionId, PeerSession},
-    line_quality::line_quality,
-    media_link::{KeptSessions, SessionMap, track_source},
+    media_link::{KeptSessions, SessionMap},
     record_watch::RecordWatch,
 };
 use crate::{
@@ -15,13 +16,13 @@ use crate::{
     recording::{RecordNotice, Route},
 };
 use jiff::Timestamp;
-use otyrys_media::{self as media, Event as MediaEvent, LineReport, RoomId, SessionId, TrackKey};
+use otyrys_media::{Event as MediaEvent, RoomId, SessionId, TrackKey};
 use otyrys_signaling::{
-    Actor, Command, Graph, Hearing, HearingEvent, HearingState, Presence, RecordFault, Sink,
-    TrackRef, TrackSource, favoured_pictures, hearing_view, sees_lines, who_receives_what,
+    Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink,
+    favoured_pictures, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, MAX_SHOWN,
-        Offer, PROTOCOL_VERSION, ServerMessage, ShownPicture, Slot,
+        Act, ByeReason, ClientMessage, DraftLine, DraftState, HearingView, PROTOCOL_VERSION,
+        ServerMessage,
     },
 };
 use otyrys_storage::{
@@ -29,7 +30,7 @@ use otyrys_storage::{
     ids::{ParticipantId, SegmentId},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -355,256 +356,6 @@ impl HearingTask {
             if let Err(error) = self.gone(id).await {
                 tracing::error!(hearing.id = %self.hearing.subject().id, error = explain(&error), "a lost client was not signed off");
             }
-        }
-    }
-
-    // --- media ----------------------------------------------------------------------------
-
-    async fn offer(&mut self, from: ConnectionId, offer: Offer) -> Result<(), HubError> {
-        let Some(connection) = self.connections.get(&from) else {
-            return Ok(());
-        };
-        let participant = connection.participant;
-        if !self.may_offer(participant) || self.hearing.state() == HearingState::Closed {
-            let error = ErrorCode::WrongState;
-            self.tell(from, ServerMessage::Error { error });
-            return Ok(());
-        }
-        let session = self.session_for(from, participant, &offer.sdp);
-        self.sessions.insert(participant, session);
-        let sources = offer
-            .sources
-            .into_iter()
-            .map(|(mid, s)| (mid.into(), super::media_link::source(s)))
-            .collect();
-        let answer = self.services.shard.offer(media::Offer {
-            room: self.room,
-            session,
-            sdp: offer.sdp,
-            sources,
-        });
-        match answer.await {
-            Ok(sdp) => {
-                self.tell(from, ServerMessage::Answer { id: offer.id, sdp });
-                self.refresh();
-            }
-            Err(error) => {
-                tracing::warn!(hearing.id = %self.hearing.subject().id, participant.id = %participant, %error, "an offer was refused");
-                let error = ErrorCode::BadOffer;
-                self.tell(from, ServerMessage::Error { error });
-            }
-        }
-        Ok(())
-    }
-
-    /// Whoever waits may already have a connection, so that admission is instant; the graph gives
-    /// it nothing before.
-    fn may_offer(&self, participant: ParticipantId) -> bool {
-        self.hearing
-            .participant(participant)
-            .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted))
-    }
-
-    /// Keeps the peer connection of a line that is gone, for when the person comes back.
-    fn keep_session(&mut self, participant: ParticipantId, session: PeerSession) {
-        if let Some(before) = self.kept.keep(participant, session, Instant::now()) {
-            self.close_session(before.id);
-        }
-    }
-
-    fn end_kept_sessions(&mut self) {
-        for session in self.kept.expired(Instant::now()) {
-            self.close_session(session.id);
-        }
-    }
-
-    /// The media session that an offer is for: the connection's, that of the seat's last line, or a
-    /// new one when the client made a new peer connection, which shows in its DTLS fingerprint.
-    fn session_for(
-        &mut self,
-        from: ConnectionId,
-        participant: ParticipantId,
-        sdp: &str,
-    ) -> SessionId {
-        let fingerprint: String = sdp
-            .lines()
-            .filter(|line| line.starts_with("a=fingerprint:"))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let own = self.connections.get_mut(&from);
-        let own = own.and_then(|connection| connection.session.take());
-        let mut goes_on = None;
-        for session in own.into_iter().chain(self.kept.take(participant)) {
-            if goes_on.is_none() && session.fingerprint == fingerprint {
-                goes_on = Some(session.id);
-            } else {
-                self.close_session(session.id);
-            }
-        }
-        let id = goes_on.unwrap_or_else(|| self.services.sessions.open(self.hearing.subject().id));
-        if let Some(connection) = self.connections.get_mut(&from) {
-            connection.session = Some(PeerSession { id, fingerprint });
-        }
-        id
-    }
-
-    /// What a page does with its pictures. About whom it is, is checked by the graph: the core
-    /// sends nothing along an edge that does not exist.
-    fn shown(&self, from: ConnectionId, pictures: &[ShownPicture]) {
-        let session = self
-            .connections
-            .get(&from)
-            .and_then(|connection| connection.session.as_ref());
-        let Some(session) = session else {
-            return;
-        };
-        let shown = self
-            .sessions
-            .shown(&pictures[..pictures.len().min(MAX_SHOWN)]);
-        if let Err(error) = self.services.shard.set_shown(session.id, shown) {
-            tracing::warn!(%error, "the media core does not take what a page shows");
-        }
-    }
-
-    fn media(&mut self, event: MediaEvent) {
-        match event {
-            MediaEvent::Connected { session } => {
-                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = %self.who(session), "media is connected");
-            }
-            MediaEvent::Disconnected { session, reason } => {
-                tracing::info!(hearing.id = %self.hearing.subject().id, participant.id = %self.who(session), ?reason, "media is gone");
-                self.forget_session(session);
-                self.refresh();
-            }
-            MediaEvent::TrackStarted { .. } => self.refresh(),
-            MediaEvent::TrackStopped { track } => {
-                self.flows(track, false);
-                self.services.recording.stop(track);
-            }
-            MediaEvent::TrackFlowing { track, flowing } => self.flows(track, flowing),
-            MediaEvent::SlotsChanged { session, slots } => {
-                let slots = slots
-                    .into_iter()
-                    .map(|fill| Slot {
-                        mid: fill.mid.to_string(),
-                        track: fill.track.and_then(|key| self.sessions.track_ref(key)),
-                    })
-                    .collect();
-                self.tell_session(session, ServerMessage::Slots { slots });
-            }
-            MediaEvent::SlotsNeeded {
-                session,
-                audio,
-                video,
-            } => {
-                self.tell_session(session, ServerMessage::SlotsNeeded { audio, video });
-            }
-            MediaEvent::LayersWatched { track, watched } => self.tell_session(
-                track.session,
-                ServerMessage::LayersWatched {
-                    source: track_source(track.source),
-                    // At most 3.
-                    layers: watched.iter().map(|layer| layer.index() as u8).collect(),
-                },
-            ),
-            MediaEvent::SoundOnly {
-                session,
-                sound_only,
-            } => self.tell_session(session, ServerMessage::SoundOnly { sound_only }),
-            MediaEvent::Line(report) => self.line(&report),
-            MediaEvent::Levels { loudest, .. } => self.tell_who_speaks(&loudest),
-            // Told to every hearing by the hub.
-            MediaEvent::RecorderBehind { .. } => {}
-        }
-    }
-
-    /// Tells how good somebody's line is: them, the bench and court IT.
-    fn line(&self, report: &LineReport) {
-        let Some(participant) = self.sessions.participant(report.session) else {
-            return;
-        };
-        let quality = line_quality(participant, report);
-        for connection in self.connections.values() {
-            let told = connection.participant == participant
-                || self
-                    .hearing
-                    .participant(connection.participant)
-                    .is_some_and(|p| sees_lines(p.person.role));
-            if told {
-                connection.outbox.send(ServerMessage::LineQuality {
-                    quality: quality.clone(),
-                });
-            }
-        }
-    }
-
-    /// Tells everybody who of those whom they hear is speaking; themselves included.
-    fn tell_who_speaks(&self, loudest: &[SessionId]) {
-        let speakers: Vec<ParticipantId> = loudest
-            .iter()
-            .filter_map(|session| self.sessions.participant(*session))
-            .collect();
-        for connection in self.connections.values() {
-            let listener = connection.participant;
-            let inside = self
-                .hearing
-                .participant(listener)
-                .is_some_and(|p| p.presence() == Presence::Admitted);
-            if inside {
-                let participants = speakers
-                    .iter()
-                    .copied()
-                    .filter(|speaker| *speaker == listener || self.hears(listener, *speaker))
-                    .collect();
-                connection
-                    .outbox
-                    .send(ServerMessage::Speaking { participants });
-            }
-        }
-    }
-
-    fn hears(&self, listener: ParticipantId, speaker: ParticipantId) -> bool {
-        let voice = TrackRef {
-            participant: speaker,
-            source: TrackSource::Microphone,
-        };
-        self.graph
-            .get(&voice)
-            .is_some_and(|sinks| sinks.contains(&Sink::Participant(listener)))
-    }
-
-    fn flows(&mut self, key: TrackKey, flowing: bool) {
-        if let Some(track) = self.sessions.track_ref(key) {
-            self.record.flows(key.session, track, flowing);
-        }
-    }
-
-    /// For the log: who is behind a session, as far as is known.
-    fn who(&self, session: SessionId) -> String {
-        self.sessions
-            .participant(session)
-            .map_or_else(|| "gone".to_owned(), |participant| participant.to_string())
-    }
-
-    fn close_session(&mut self, session: SessionId) {
-        if let Err(error) = self.services.shard.close_session(session) {
-            tracing::error!(%error, "the media core does not end a session");
-        }
-        self.forget_session(session);
-    }
-
-    /// Forgets a media session that has ended. While the signalling stands, the client sees the end
-    /// of its own peer connection and offers anew.
-    fn forget_session(&mut self, session: SessionId) {
-        self.record.session_ended(session);
-        self.services.recording.stop_session(session);
-        self.sessions.remove(session);
-        self.kept.forget(session);
-        self.services.sessions.forget(session);
-        let mut all = self.connections.values_mut();
-        if let Some(connection) = all.find(|c| c.has_session(session)) {
-            connection.session = None;
         }
     }
 
