@@ -43,4 +43,6 @@ pub use crate::packet::{RecordedPacket, SenderReport};
 pub use crate::peer::{PeerAddress, Transport};
 pub use crate::quality::{Cause, Grade, LineSample, grade};
 pub use crate::report::{Direction, DirectionReport, LineReport, PictureReport};
-pub use crate::shard::{Shard, ShardConfig, ShardHandle, ShardOutputs};
+pub use crate::shard::{
+    FORWARDING_BOUNDS, ForwardingTimes, Shard, ShardConfig, ShardFigures, ShardHandle, ShardOutputs,
+};

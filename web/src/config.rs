@@ -41,6 +41,8 @@ pub struct Config {
 pub struct ServerConfig {
     /// Address of pages, API and signalling (TCP).
     pub listen: SocketAddr,
+    /// Address at which operators read metrics (HTTP, `GET /metrics`). None: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// How people reach this server: `https://host[:port]`. Invitation links begin with it.
     /// Empty: the first address of this machine.
     pub public_url: String,
@@ -63,6 +65,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8443)),
+            metrics: None,
             public_url: String::new(),
             data_dir: PathBuf::from("data"),
             certificate: None,

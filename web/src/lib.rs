@@ -24,6 +24,7 @@ pub mod hub;
 mod jobs;
 pub mod links;
 pub mod log;
+mod metrics;
 pub mod model_command;
 pub mod protocol;
 mod recording;

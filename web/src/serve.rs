@@ -9,6 +9,7 @@ use crate::{
     hub::Hub,
     jobs::{self, Jobs},
     links::Links,
+    metrics,
     recording::{Recording, SpoolSink},
     registry::{
         self, RegistryState,
@@ -166,6 +167,12 @@ impl Server {
             stop.clone(),
         );
         let pumps = TaskTracker::new();
+        if let Some(address) = config.server.metrics {
+            let bound = metrics::serve(address, shard.clone(), &pumps, stop.clone())
+                .await
+                .map_err(|error| format!("metrics cannot be served at {address}: {error}"))?;
+            tracing::info!(metrics.address = %bound, "metrics");
+        }
         pump_media(&pumps, &hub, &recording, outputs, failed.clone());
         pump_recorder(&pumps, &hub, &recording, &shard, recorder_events);
         pump_draft(&pumps, &hub, draft_notices, stop.clone());

@@ -1,5 +1,6 @@
 //! The loop of a shard's thread.
 
+use super::figures::Figures;
 use super::outbox::Outbox;
 use super::socket::{BatchedSocket, MediaSocket};
 use super::tcp::{Connections, MediaListener, TcpWake};
@@ -9,6 +10,8 @@ use crate::{
 };
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -34,6 +37,14 @@ enum Wake {
     EventsTaken,
 }
 
+/// The thread's ends of what connects it with the rest of the program.
+pub(super) struct Ends {
+    pub(super) inbox: mpsc::Receiver<Request>,
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) recorded: mpsc::Sender<RecordedPacket>,
+    pub(super) figures: Arc<Figures>,
+}
+
 /// A core with its socket and queues.
 pub(super) struct Driver {
     core: Core,
@@ -50,6 +61,10 @@ pub(super) struct Driver {
     behind_told: Option<Instant>,
     /// Datagrams lost on the way out when that was last told, and when.
     unsent_told: Option<(u64, Instant)>,
+    figures: Arc<Figures>,
+    /// When the thread took the first packet of the present batch, and how many packets had been
+    /// forwarded before it.
+    batch: Option<(Instant, u64)>,
 }
 
 impl Driver {
@@ -58,10 +73,14 @@ impl Driver {
         listener: Option<MediaListener>,
         candidates: Vec<SocketAddr>,
         limits: MediaLimits,
-        inbox: mpsc::Receiver<Request>,
-        events: mpsc::Sender<Event>,
-        recorded: mpsc::Sender<RecordedPacket>,
+        ends: Ends,
     ) -> Result<Self, MediaError> {
+        let Ends {
+            inbox,
+            events,
+            recorded,
+            figures,
+        } = ends;
         Ok(Self {
             core: Core::new(
                 Instant::now().into_std(),
@@ -79,6 +98,8 @@ impl Driver {
             unrecorded: 0,
             behind_told: None,
             unsent_told: None,
+            figures,
+            batch: None,
         })
     }
 
@@ -89,6 +110,7 @@ impl Driver {
 
         loop {
             let deadline = self.drain().await;
+            self.show_figures();
             let wake = tokio::select! {
                 request = self.inbox.recv() => Wake::Request(request),
                 readable = self.socket.readable() => {
@@ -106,6 +128,7 @@ impl Driver {
             };
             match wake {
                 Wake::Readable => {
+                    self.batch = Some((Instant::now(), self.core.counters().forwarded));
                     self.receive()?;
                 }
                 Wake::Tcp(wake) => self.tcp.take(wake, &mut self.core, &self.candidates)?,
@@ -129,6 +152,23 @@ impl Driver {
                 }
                 Wake::EventsTaken => {}
             }
+        }
+    }
+
+    /// Shows operators what was done.
+    fn show_figures(&mut self) {
+        let counters = self.core.counters();
+        let tcp = self.tcp.counters();
+        self.figures.count(counters, self.core.session_count());
+        let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
+        set(&self.figures.unsent, self.outbox.lost());
+        set(&self.figures.tcp_refused, tcp.refused);
+        set(&self.figures.tcp_dropped, tcp.dropped);
+        if let Some((since, before)) = self.batch.take()
+            && counters.forwarded > before
+        {
+            self.figures
+                .forwarded_within(since.elapsed(), counters.forwarded - before);
         }
     }
 
@@ -241,15 +281,15 @@ impl Driver {
         }
     }
 
-    /// Events keep their order. When nobody reads them, levels are dropped, which are old in a
-    /// moment; all others are few: they come from commands and from sessions that come and go.
+    /// Events keep their order. When nobody reads them, levels and reports are dropped, which are
+    /// old in a moment; all others are few: they come from commands and from sessions that come and go.
     fn tell(&mut self, event: Event) {
         if self.waiting.is_empty() {
             match self.events.try_send(event) {
                 Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
                 Err(mpsc::error::TrySendError::Full(event)) => self.waiting.push_back(event),
             }
-        } else if !matches!(event, Event::Levels { .. }) {
+        } else if !matches!(event, Event::Levels { .. } | Event::Line(_)) {
             self.waiting.push_back(event);
         }
     }
@@ -261,6 +301,7 @@ impl Driver {
 
         if self.recorded.try_send(packet).is_err() {
             self.unrecorded += 1;
+            self.figures.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
         if self.unrecorded > 0
             && self

@@ -1,6 +1,7 @@
 //! One thread that drives a [`Core`](crate::Core): one UDP socket, and TCP at the same port number.
 
 mod driver;
+mod figures;
 mod outbox;
 mod socket;
 mod tcp;
@@ -9,7 +10,8 @@ use crate::{
     Command, Event, Graph, MediaError, MediaLimits, Offer, RecordedPacket, RoomId, SessionId,
     Shown, TrackKey,
 };
-use driver::{Driver, Request};
+use driver::{Driver, Ends, Request};
+use figures::Figures;
 use socket::MediaSocket;
 use std::collections::HashMap;
 use std::io;
@@ -19,6 +21,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tcp::MediaListener;
 use tokio::sync::{mpsc, oneshot};
+
+pub use figures::{FORWARDING_BOUNDS, ForwardingTimes, ShardFigures};
 
 /// Where a shard listens and what it bears.
 #[derive(Debug, Clone)]
@@ -92,20 +96,19 @@ impl Shard {
             .enable_all()
             .build()
             .map_err(MediaError::Start)?;
+        let figures = Arc::new(Figures::default());
+        let ends = Ends {
+            inbox,
+            events: events_in,
+            recorded: recorded_in,
+            figures: Arc::clone(&figures),
+        };
         let run = move || {
             ended(|| {
                 runtime.block_on(async {
-                    Driver::new(
-                        socket,
-                        listener,
-                        candidates,
-                        limits,
-                        inbox,
-                        events_in,
-                        recorded_in,
-                    )?
-                    .run()
-                    .await
+                    Driver::new(socket, listener, candidates, limits, ends)?
+                        .run()
+                        .await
                 })
             })
         };
@@ -116,6 +119,7 @@ impl Shard {
         let handle = ShardHandle {
             requests,
             local_addr,
+            figures,
             thread: Arc::new(Mutex::new(Some(thread))),
         };
         Ok((handle, ShardOutputs { events, recorded }))
@@ -188,6 +192,7 @@ type ShardThread = JoinHandle<Result<(), MediaError>>;
 pub struct ShardHandle {
     requests: mpsc::Sender<Request>,
     local_addr: SocketAddr,
+    figures: Arc<Figures>,
     /// Taken by whoever joins it.
     thread: Arc<Mutex<Option<ShardThread>>>,
 }
@@ -197,6 +202,12 @@ impl ShardHandle {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// What the shard has done so far.
+    #[must_use]
+    pub fn figures(&self) -> ShardFigures {
+        self.figures.read()
     }
 
     /// Answers a client's offer with SDP; see [`Core::offer`](crate::Core::offer).
@@ -317,6 +328,7 @@ mod tests {
         ShardHandle {
             requests,
             local_addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+            figures: Arc::default(),
             thread: Arc::new(Mutex::new(Some(thread))),
         }
     }

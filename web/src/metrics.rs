@@ -1,0 +1,206 @@
+//! What operators watch: figures in the text form of OpenMetrics, at an address of their own.
+
+use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::{Registry, Unit},
+};
+use std::{fmt, io, net::SocketAddr, sync::Arc};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Serves `GET /metrics` at `address` until `stop`. It is not behind TLS nor a password and tells
+/// how busy the court is: the address must be one that only operators reach.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub(crate) async fn serve(
+    address: SocketAddr,
+    shard: ShardHandle,
+    tasks: &TaskTracker,
+    stop: CancellationToken,
+) -> io::Result<SocketAddr> {
+    let mut registry = Registry::with_prefix("otyrys");
+    registry.register_collector(Box::new(Media(shard)));
+    let listener = TcpListener::bind(address).await?;
+    let bound = listener.local_addr()?;
+    let app = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(Arc::new(registry));
+    tasks.spawn(async move {
+        let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the metrics are not served any more");
+        }
+    });
+    Ok(bound)
+}
+
+async fn scrape(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    let mut body = String::new();
+    match text::encode(&mut body, &registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPEN_METRICS)], body).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be written");
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The media core's figures.
+#[derive(Debug)]
+struct Media(ShardHandle);
+
+impl Collector for Media {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let ShardFigures {
+            sessions,
+            counters,
+            unsent,
+            unrecorded,
+            tcp_refused,
+            tcp_dropped,
+            forwarding,
+        } = self.0.figures();
+        let at_present = ConstGauge::new(i64::try_from(sessions).unwrap_or(i64::MAX));
+        at_present.encode(encoder.encode_descriptor(
+            "media_sessions",
+            "Peer connections at present",
+            None,
+            MetricType::Gauge,
+        )?)?;
+        for (name, help, count) in [
+            ("media_datagrams", "Packets received", counters.datagrams),
+            (
+                "media_garbage",
+                "Of these: of no protocol in use or from nobody known",
+                counters.garbage,
+            ),
+            (
+                "media_forwarded",
+                "RTP packets sent to receivers, without repairs",
+                counters.forwarded,
+            ),
+            (
+                "media_recorded",
+                "RTP packets handed to the recorder",
+                counters.recorded,
+            ),
+            (
+                "media_failed_sessions",
+                "Peer connections that the WebRTC stack gave up",
+                counters.failed_sessions,
+            ),
+            (
+                "media_unsent",
+                "Datagrams that the network card or the socket did not take",
+                unsent,
+            ),
+            (
+                "media_unrecorded",
+                "Packets that the recorder did not take in time: the record has gaps",
+                unrecorded,
+            ),
+            (
+                "media_tcp_refused",
+                "TCP connections beyond the limits",
+                tcp_refused,
+            ),
+            (
+                "media_tcp_dropped",
+                "Packets that a TCP connection did not take in time",
+                tcp_dropped,
+            ),
+        ] {
+            ConstCounter::new(count).encode(encoder.encode_descriptor(
+                name,
+                help,
+                None,
+                MetricType::Counter,
+            )?)?;
+        }
+        let mut times: MetricEncoder<'_> = encoder.encode_descriptor(
+            "media_forwarding",
+            "Time that forwarded packets were in the server, at most",
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        let bounds = FORWARDING_BOUNDS
+            .iter()
+            .map(|bound| bound.as_secs_f64())
+            .chain([f64::INFINITY]);
+        let classes: Vec<(f64, u64)> = bounds.zip(forwarding.classes).collect();
+        times.encode_histogram::<NoLabelSet>(
+            forwarding.sum.as_secs_f64(),
+            forwarding.classes.iter().sum(),
+            &classes,
+            None,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use otyrys_media::{MediaLimits, Shard, ShardConfig};
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn a_scrape_tells_every_figure_of_the_media_core() {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (shard, _outputs) = Shard::spawn(ShardConfig {
+            bind: loopback,
+            advertised: vec![loopback.ip()],
+            limits: MediaLimits::default(),
+        })
+        .unwrap();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let address = serve(loopback, shard.clone(), &tasks, stop.clone())
+            .await
+            .unwrap();
+
+        let garbage = tokio::net::UdpSocket::bind(loopback).await.unwrap();
+        garbage.send_to(b"?", shard.local_addr()).await.unwrap();
+        let counted = async {
+            while shard.figures().counters.garbage == 0 {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), counted)
+            .await
+            .expect("the datagram is counted");
+        let response = reqwest::get(format!("http://{address}/metrics"))
+            .await
+            .unwrap();
+        assert!(
+            response.headers()[header::CONTENT_TYPE]
+                .to_str()
+                .unwrap()
+                .starts_with("application/openmetrics-text")
+        );
+        let text = response.text().await.unwrap();
+        for line in [
+            "otyrys_media_sessions 0",
+            "otyrys_media_datagrams_total 1",
+            "otyrys_media_garbage_total 1",
+            "otyrys_media_unsent_total 0",
+            "otyrys_media_forwarding_seconds_count 0",
+            "otyrys_media_forwarding_seconds_bucket{le=\"+Inf\"} 0",
+            "# EOF",
+        ] {
+            assert!(
+                text.lines().any(|found| found == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+        shard.shutdown().await.unwrap();
+    }
+}
