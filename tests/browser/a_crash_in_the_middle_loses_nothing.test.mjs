@@ -18,6 +18,9 @@ const report = (text) => process.stdout.write(`# ${text}\n`);
 let court;
 let clerk;
 let natives;
+/** So long both sides of the crash last: whole sentences of the clerk fall into it wherever it begins. */
+const SPEECH_MS = 30_000;
+
 let spoken;
 /** Milliseconds since 1970: on record, killed, on record again. */
 const at = {};
@@ -53,7 +56,7 @@ step("people are on record", { timeout: 120_000 }, async () => {
   at.onRecord = Date.now();
   await until(
     "words from before the crash are in the draft",
-    async () => Date.now() > at.onRecord + 10_000 && (await clerk.lines()).length >= 2,
+    async () => Date.now() > at.onRecord + SPEECH_MS && (await clerk.lines()).length >= 2,
     90_000,
   );
 });
@@ -85,7 +88,7 @@ step("after a crash everybody is back in their places by themselves, on record",
   const lines = (await clerk.lines()).length;
   await until(
     "new words are in the draft",
-    async () => Date.now() > at.back + 10_000 && (await clerk.lines()).length >= lines + 2,
+    async () => Date.now() > at.back + SPEECH_MS && (await clerk.lines()).length >= lines + 2,
     120_000,
   );
   await clerk.closesHearing();
