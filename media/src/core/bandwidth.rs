@@ -4,7 +4,7 @@ use super::Core;
 use super::allocate::{
     NOMINAL_BPS, PICTURES_AGAIN_BPS, Rank, SOUND_ONLY_BELOW_BPS, Wish, allocate,
 };
-use super::session::{Line, Session, Watched};
+use super::session::{Session, Watched};
 use crate::{
     Event, Layer, MAX_LAYERS, RoomId, SessionId, Shown, Sink, Source, TrackKey, TrackKind, View,
 };
@@ -336,20 +336,6 @@ impl Demand {
             }
         }
         given
-    }
-}
-
-impl Line {
-    /// What the line is believed to carry while `present_bps` are being sent. An estimate that
-    /// falls while hardly anything is sent says little about the line: the page may have been
-    /// hidden for a while. It is believed when it comes near to what is sent.
-    fn believed_bps(&mut self, present_bps: u64) -> Option<u64> {
-        let estimate = self.estimate_bps?;
-        let believed = self.believed_bps.unwrap_or(estimate);
-        if estimate >= believed || estimate < present_bps * 3 / 2 {
-            self.believed_bps = Some(estimate);
-        }
-        self.believed_bps
     }
 }
 

@@ -9,6 +9,7 @@ mod forward;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod keyframes;
+mod line;
 mod loudness;
 mod meter;
 mod rewriter;

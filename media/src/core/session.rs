@@ -2,19 +2,20 @@
 
 use super::checks::AnsweredChecks;
 use super::encodings::Encodings;
+use super::line::Line;
 use super::meter::{Meter, REPORT_INTERVAL};
 use super::sections::Section;
 use super::slot::{Forwarded, Slot, Written};
 use super::tap::Tap;
 use crate::{
     Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress, RoomId,
-    Shown, Source, TrackKey, TrackKind, Transport,
+    Source, TrackKind, Transport,
 };
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use str0m::bwe::{Bitrate, BweKind};
+use str0m::bwe::{Bitrate, Bwe, BweKind};
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive, TcpType, Transmit};
@@ -76,42 +77,6 @@ pub(super) struct Track {
 
 /// Which layers somebody watches.
 pub(super) type Watched = [bool; MAX_LAYERS];
-
-/// What is known of a client's line, and what its page does.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    /// What the line carries to the client; nothing while nobody measured it.
-    pub(super) estimate_bps: Option<u64>,
-    /// What the line is believed to carry.
-    pub(super) believed_bps: Option<u64>,
-    /// What would be sent if the line carried it.
-    pub(super) wished_bps: u64,
-    /// What the estimator was told to look for.
-    told_bps: u64,
-    /// The next look for more than the line was found to carry; nothing while it carries all that
-    /// is wished.
-    pub(super) look: Option<Look>,
-    /// Whether it carries sound alone.
-    pub(super) sound_only: bool,
-    /// No larger layer before this moment: one was given up just now.
-    pub(super) hold_until: Option<Instant>,
-    /// When the estimator last began anew.
-    pub(super) anew_at: Option<Instant>,
-    /// What the page does with each picture.
-    pub(super) shown: HashMap<TrackKey, Shown>,
-}
-
-/// When to look whether a line carries more.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    at: Instant,
-    /// To the one after it.
-    pause: Duration,
-    /// What the line carried at the last look.
-    found_bps: u64,
-    /// Looks that found nothing.
-    fruitless: u32,
-}
 
 /// What is sent with one SSRC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -527,64 +492,9 @@ impl Session {
         }
     }
 
-    /// Lets the bandwidth estimator begin anew from what is known to arrive.
-    pub(super) fn estimate_anew(&mut self, bps: u64) {
-        self.line.estimate_bps = Some(bps);
-        self.rtc.bwe().reset(Bitrate::from(bps));
-    }
-
-    /// Tells the bandwidth estimator what would be sent if the line carried it, so that it looks
-    /// for that much.
-    pub(super) fn wish_for(&mut self, bps: u64) {
-        // A changed wish may start a probe, which costs bandwidth: small changes do not matter.
-        let told = self.line.told_bps;
-        if bps.abs_diff(told) * 10 > told {
-            self.line.told_bps = bps;
-            self.rtc
-                .bwe()
-                .set_bitrate(Bitrate::ZERO, Bitrate::from(bps));
-        }
-    }
-
-    /// Looks again whether the line carries more, if it is time. The estimator probes when a wish
-    /// grows: so it is made small, and told again by the next [`wish_for`](Self::wish_for).
-    pub(super) fn look_for_more(&mut self, now: Instant) {
-        /// A line that has become better is noticed in this time.
-        const SHORTEST: Duration = Duration::from_secs(1);
-        /// A line that stays narrow is not disturbed more often.
-        const LONGEST: Duration = Duration::from_secs(8);
-
-        /// After so many looks that found nothing the estimator begins anew: it may take the line
-        /// for overused for as long as it does not send more, and does not send more for as long.
-        const FRUITLESS: u32 = 2;
-
-        let estimate = self.line.estimate_bps.unwrap_or_default();
-        let look = self.line.look.unwrap_or(Look {
-            at: now + SHORTEST,
-            pause: SHORTEST,
-            found_bps: estimate,
-            fruitless: 0,
-        });
-        if now < look.at {
-            self.line.look = Some(look);
-            return;
-        }
-        // A probe finds at most twice of what was known: where one found something, the next may
-        // find more.
-        let found = estimate > look.found_bps * 6 / 5;
-        let fruitless = if found { 0 } else { look.fruitless + 1 };
-        let pause = if found { SHORTEST } else { look.pause };
-        self.line.look = Some(Look {
-            at: now + pause,
-            pause: (pause * 3 / 2).min(LONGEST),
-            found_bps: estimate,
-            fruitless: fruitless % (FRUITLESS + 1),
-        });
-        self.line.told_bps = 0;
-        self.rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::ZERO);
-        if fruitless > FRUITLESS {
-            self.estimate_anew(estimate);
-        }
+    /// The bandwidth estimator of the stack.
+    pub(super) fn estimator(&mut self) -> Bwe<'_> {
+        self.rtc.bwe()
     }
 
     /// Asks the client for a key frame. False if it does not send that layer yet. The session
