@@ -101,46 +101,31 @@ impl Aes128CmSha1_80Cipher for Open {
     }
 }
 
-impl AeadAes128GcmCipher for Open {
-    fn encrypt(
-        &mut self,
-        _iv: &[u8; 12],
-        _aad: &[u8],
-        input: &[u8],
-        output: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        seal(input, output)
-    }
+/// Two traits of the same shape, which differ in the length of the key.
+macro_rules! open_gcm {
+    ($($cipher:ident),*) => {$(
+        impl $cipher for Open {
+            fn encrypt(
+                &mut self,
+                _iv: &[u8; 12],
+                _aad: &[u8],
+                input: &[u8],
+                output: &mut [u8],
+            ) -> Result<(), CryptoError> {
+                seal(input, output)
+            }
 
-    fn decrypt(
-        &mut self,
-        _iv: &[u8; 12],
-        _aads: &[&[u8]],
-        input: &[u8],
-        output: &mut [u8],
-    ) -> Result<usize, CryptoError> {
-        open(input, output)
-    }
+            fn decrypt(
+                &mut self,
+                _iv: &[u8; 12],
+                _aads: &[&[u8]],
+                input: &[u8],
+                output: &mut [u8],
+            ) -> Result<usize, CryptoError> {
+                open(input, output)
+            }
+        }
+    )*};
 }
 
-impl AeadAes256GcmCipher for Open {
-    fn encrypt(
-        &mut self,
-        _iv: &[u8; 12],
-        _aad: &[u8],
-        input: &[u8],
-        output: &mut [u8],
-    ) -> Result<(), CryptoError> {
-        seal(input, output)
-    }
-
-    fn decrypt(
-        &mut self,
-        _iv: &[u8; 12],
-        _aads: &[&[u8]],
-        input: &[u8],
-        output: &mut [u8],
-    ) -> Result<usize, CryptoError> {
-        open(input, output)
-    }
-}
+open_gcm!(AeadAes128GcmCipher, AeadAes256GcmCipher);

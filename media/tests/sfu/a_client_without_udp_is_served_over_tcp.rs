@@ -1,4 +1,4 @@
-use crate::peer::{COURT, LOOPBACK, Peer, config, run};
+use crate::peer::{COURT, LOOPBACK, Peer, assert_whole, config, run};
 use crate::world::edge;
 use otyrys_media::{
     Graph, MediaLimits, SessionId, Shard, ShardConfig, ShardHandle, Source, Transport,
@@ -54,17 +54,7 @@ async fn sound_and_picture_come_through_in_whatever_pieces() {
     peers[0].client.start(Source::Camera, now);
     run(&mut peers, Duration::from_millis(1_000)).await;
     for peer in &peers[1..] {
-        let got = &peer.client.got;
-        assert!(got.len() >= 90, "{}", got.len());
-        let (sound, picture): (Vec<_>, Vec<_>) =
-            got.iter().partition(|got| got.picture_id.is_none());
-        for packets in [sound, picture] {
-            assert!(
-                packets
-                    .windows(2)
-                    .all(|pair| pair[1].seq == pair[0].seq + 1)
-            );
-        }
+        assert_whole(&peer.client.got);
     }
 
     // The connection breaks: the next one takes over at once, without a new offer.

@@ -1,8 +1,5 @@
 use crate::world::{Dice, ROOM, SERVER, World};
-use otyrys_media::{
-    Datagram, DisconnectReason, Event, Input, MediaLimits, Offer, Output, PeerAddress, SessionId,
-    Source,
-};
+use otyrys_media::{DisconnectReason, Event, MediaLimits, Offer, SessionId, Source};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -44,7 +41,7 @@ impl Stubborn {
             client.time_passed(world.now);
             for (source, _, bytes) in client.poll(world.now) {
                 if bytes[0] < 4 {
-                    for reply in hand_in(world, source, &bytes) {
+                    for reply in world.answers_to(source, &bytes) {
                         if reply[0] < 4 {
                             client.receive(world.now, SERVER, &reply);
                         }
@@ -53,27 +50,6 @@ impl Stubborn {
             }
         }
         Self { address, session }
-    }
-}
-
-fn hand_in(world: &mut World, source: SocketAddr, bytes: &[u8]) -> Vec<Vec<u8>> {
-    world
-        .core
-        .handle(Input::Datagram(Datagram {
-            now: world.now,
-            source: PeerAddress::udp(source),
-            destination: SERVER,
-            bytes,
-        }))
-        .expect("what a peer sends is no error");
-    let mut replies = Vec::new();
-    loop {
-        match world.core.poll_output() {
-            Output::Transmit { bytes, .. } => replies.push(bytes),
-            Output::Event(event) => world.events.push(event),
-            Output::Recorded(_) => {}
-            Output::Deadline(_) => return replies,
-        }
     }
 }
 
@@ -122,7 +98,8 @@ fn what_it_sends_meanwhile_is_not_hoarded() {
         }
         let bytes = endless_hello(record, &mut dice);
         sent += bytes.len();
-        replied += hand_in(&mut world, stubborn.address, &bytes)
+        replied += world
+            .answers_to(stubborn.address, &bytes)
             .iter()
             .map(Vec::len)
             .sum::<usize>();

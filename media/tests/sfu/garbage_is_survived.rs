@@ -1,20 +1,11 @@
-use crate::world::{Dice, ROOM, World, edge};
+use crate::world::{Dice, ROOM, World};
 use otyrys_media::{MediaError, MediaLimits, Mid, Offer, RoomId, SessionId, Source};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 #[test]
 fn noise_and_forged_datagrams_change_nothing() {
-    let mut world = World::new(14);
-    let judge = world.join(1, &[Source::Microphone, Source::Camera], 0, 0);
-    let clerk = world.join(2, &[], 1, 1);
-    world.connect(&[
-        edge(judge, Source::Microphone, clerk),
-        edge(judge, Source::Camera, clerk),
-    ]);
-    let now = world.now;
-    world.client(judge).start(Source::Microphone, now);
-    world.client(judge).start(Source::Camera, now);
+    let (mut world, judge, clerk) = World::hearing(14);
     world.run_ms(200);
 
     let stranger = SocketAddr::from(([192, 0, 2, 66], 6666));

@@ -1,6 +1,6 @@
 //! A client that reaches a shard over real sockets of this machine.
 
-use crate::client::Client;
+use crate::client::{Client, Got};
 use otyrys_media::{
     MediaLimits, Offer, RoomId, SessionId, ShardConfig, ShardHandle, Source, Transport,
 };
@@ -81,6 +81,19 @@ impl Connection {
             self.received.drain(..end);
         }
         packets
+    }
+}
+
+/// That a second of sound and picture came, and of neither a packet is missing.
+pub(crate) fn assert_whole(got: &[Got]) {
+    assert!(got.len() >= 90, "{}", got.len());
+    let (sound, picture): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.picture_id.is_none());
+    for packets in [sound, picture] {
+        assert!(
+            packets
+                .windows(2)
+                .all(|pair| pair[1].seq == pair[0].seq + 1)
+        );
     }
 }
 

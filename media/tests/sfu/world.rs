@@ -109,6 +109,20 @@ impl World {
         }
     }
 
+    /// A judge who sends sound and picture, and a clerk who gets both.
+    pub(crate) fn hearing(seed: u64) -> (Self, SessionId, SessionId) {
+        let mut world = Self::new(seed);
+        let sources = [Source::Microphone, Source::Camera];
+        let judge = world.join(1, &sources, 0, 0);
+        let clerk = world.join(2, &[], 1, 1);
+        world.connect(&sources.map(|source| edge(judge, source, clerk)));
+        let now = world.now;
+        for source in sources {
+            world.client(judge).start(source, now);
+        }
+        (world, judge, clerk)
+    }
+
     /// A client offers its sources and slots, takes the answer and connects.
     pub(crate) fn join(
         &mut self,
@@ -187,6 +201,26 @@ impl World {
 
     /// A datagram reaches the core, whoever sent it.
     pub(crate) fn inject(&mut self, source: SocketAddr, bytes: &[u8]) {
+        self.hand_in(source, bytes);
+        self.poll_core();
+    }
+
+    /// A datagram reaches the core; the network carries nothing of what comes of it, which is
+    /// returned instead.
+    pub(crate) fn answers_to(&mut self, source: SocketAddr, bytes: &[u8]) -> Vec<Vec<u8>> {
+        self.hand_in(source, bytes);
+        let mut answers = Vec::new();
+        loop {
+            match self.core.poll_output() {
+                Output::Transmit { bytes, .. } => answers.push(bytes),
+                Output::Event(event) => self.events.push(event),
+                Output::Recorded(_) => {}
+                Output::Deadline(_) => return answers,
+            }
+        }
+    }
+
+    fn hand_in(&mut self, source: SocketAddr, bytes: &[u8]) {
         let datagram = Datagram {
             now: self.now,
             source: PeerAddress::udp(source),
@@ -195,8 +229,7 @@ impl World {
         };
         self.core
             .handle(Input::Datagram(datagram))
-            .expect("garbage is no error");
-        self.poll_core();
+            .expect("what a peer sends is no error");
     }
 
     /// Lets time pass. Clients send what they have been told to send.
