@@ -2,7 +2,8 @@
 
 use crate::{
     archive_path::ArchivePath,
-    digest::{Digest, Hasher},
+    chunk_log::{Chunk, check_media},
+    digest::Digest,
     error::StorageError,
     events::{StoredEvent, genesis},
     files,
@@ -219,7 +220,7 @@ impl Packer {
             self.put(&format!("{stem}{ending}"), &bytes)?;
         }
         let path: ArchivePath = format!("{stem}{MEDIA_ENDING}").parse()?;
-        let sha256 = check_media(&paths.media, record)?;
+        let sha256 = digest_of_media(&paths.media, &record.chunks)?;
         let place = path.under(&self.root);
         link(&paths.media, &place)?;
         self.files.push(FileEntry {
@@ -238,23 +239,9 @@ impl Packer {
     }
 }
 
-/// Checks a record file against its chunks and returns its digest.
-fn check_media(path: &Path, record: &SegmentRecord) -> Result<Digest, StorageError> {
-    let mut media = File::open(path).map_err(|error| StorageError::file(path, error))?;
-    let mut whole = Hasher::default();
-    let mut buffer = Vec::new();
-    for chunk in &record.chunks {
-        buffer.clear();
-        (&mut media)
-            .take(chunk.len)
-            .read_to_end(&mut buffer)
-            .map_err(|error| StorageError::file(path, error))?;
-        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
-            let reason = format!("the chunk at byte {} is not what was written", chunk.offset);
-            return Err(StorageError::corrupt(path.display(), reason));
-        }
-        whole.update(&buffer);
-    }
+/// Checks that a record file is what its chunks say and nothing more, and returns its digest.
+fn digest_of_media(path: &Path, chunks: &[Chunk]) -> Result<Digest, StorageError> {
+    let (digest, mut media) = check_media(path, chunks)?;
     let rest = media
         .read(&mut [0])
         .map_err(|error| StorageError::file(path, error))?;
@@ -264,7 +251,7 @@ fn check_media(path: &Path, record: &SegmentRecord) -> Result<Digest, StorageErr
             "there is more than was acknowledged",
         ));
     }
-    Ok(whole.finish())
+    Ok(digest)
 }
 
 /// Gives a file a second name, or copies it where the file system has none.

@@ -2,9 +2,15 @@
 
 use crate::{
     chain::{check_line, close_line},
-    digest::Digest,
+    digest::{Digest, Hasher},
+    error::StorageError,
 };
 use serde::{Deserialize, Serialize};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
 
 /// One acknowledged piece of a record file. A line of the log is these members and `hash`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +27,31 @@ pub struct Chunk {
     pub sha256: Digest,
     /// Hash of the line before; of the first line, the digest of the segment's facts file.
     pub prev: Digest,
+}
+
+/// Checks that every acknowledged byte of a record file is there as it was. Returns the digest of
+/// these bytes, and the file where they end.
+///
+/// # Errors
+/// [`StorageError::Corrupt`] if one is not, and others if the file cannot be read.
+pub(crate) fn check_media(path: &Path, chunks: &[Chunk]) -> Result<(Digest, File), StorageError> {
+    let failed = |error: io::Error| StorageError::file(path, error);
+    let mut media = File::open(path).map_err(failed)?;
+    let mut whole = Hasher::default();
+    let mut buffer = Vec::new();
+    for chunk in chunks {
+        buffer.clear();
+        (&mut media)
+            .take(chunk.len)
+            .read_to_end(&mut buffer)
+            .map_err(failed)?;
+        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
+            let reason = format!("the chunk at byte {} is not what was written", chunk.offset);
+            return Err(StorageError::corrupt(path.display(), reason));
+        }
+        whole.update(&buffer);
+    }
+    Ok((whole.finish(), media))
 }
 
 /// How a segment came to its end.

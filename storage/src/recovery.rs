@@ -1,8 +1,7 @@
 //! Mending the record after the process died: nothing acknowledged is lost, nothing torn is left.
 
 use crate::{
-    chunk_log::{ChunkLog, Ending},
-    digest::Digest,
+    chunk_log::{ChunkLog, Ending, check_media},
     error::StorageError,
     files::{self, PARTIAL_ENDING},
     ids::HearingId,
@@ -12,7 +11,7 @@ use crate::{
 };
 use std::{
     fs::{self, File},
-    io::{Read, Seek, SeekFrom, Write},
+    io::{Seek, SeekFrom, Write},
     path::Path,
 };
 
@@ -125,7 +124,7 @@ impl RecordSpool {
         let media_len = fs::metadata(&paths.media)
             .map_err(|error| StorageError::file(&paths.media, error))?
             .len();
-        check_media(&paths.media, &log)?;
+        check_media(&paths.media, &log.chunks)?;
         let mended = Mended {
             kept: log.media_len,
             cut: media_len - log.media_len,
@@ -144,24 +143,6 @@ impl RecordSpool {
         )?;
         Ok(Some(mended))
     }
-}
-
-/// Checks that every acknowledged byte is there as it was.
-fn check_media(path: &Path, log: &ChunkLog) -> Result<(), StorageError> {
-    let mut media = File::open(path).map_err(|error| StorageError::file(path, error))?;
-    let mut buffer = Vec::new();
-    for chunk in &log.chunks {
-        buffer.clear();
-        (&mut media)
-            .take(chunk.len)
-            .read_to_end(&mut buffer)
-            .map_err(|error| StorageError::file(path, error))?;
-        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
-            let reason = format!("the chunk at byte {} is not what was written", chunk.offset);
-            return Err(StorageError::corrupt(path.display(), reason));
-        }
-    }
-    Ok(())
 }
 
 /// Cuts a file to `len`, appends `end`, and waits for the disk.
