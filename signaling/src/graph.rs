@@ -42,11 +42,7 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
 
     let mut graph = Graph::new();
     for sender in present.iter().filter(|p| p.person.role.publishes()) {
-        for source in [
-            TrackSource::Microphone,
-            TrackSource::Camera,
-            TrackSource::Screen,
-        ] {
+        for source in TrackSource::ALL {
             if sender.muted && source == TrackSource::Microphone {
                 continue;
             }
@@ -57,7 +53,7 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
                 .collect();
             if recorded {
                 sinks.insert(Sink::Recorder);
-                if source == TrackSource::Microphone {
+                if is_drafted(source) {
                     sinks.insert(Sink::Recogniser);
                 }
             }
@@ -71,6 +67,13 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
         }
     }
     graph
+}
+
+/// Whether what is recorded of a source is also read by the recogniser: what is said, not what is
+/// shown.
+#[must_use]
+pub fn is_drafted(source: TrackSource) -> bool {
+    source == TrackSource::Microphone
 }
 
 /// The tracks whose pictures everybody keeps longest when a line becomes narrow: the bench.

@@ -459,6 +459,17 @@ impl Hearing {
         &self.participants
     }
 
+    /// Whether a participant may have a media connection. Whoever waits may already have one, so
+    /// that admission is instant; [`who_receives_what`](crate::who_receives_what) gives it nothing
+    /// before.
+    #[must_use]
+    pub fn may_offer(&self, id: ParticipantId) -> bool {
+        self.state != HearingState::Closed
+            && self
+                .participant(id)
+                .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted))
+    }
+
     /// One of them.
     #[must_use]
     pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {

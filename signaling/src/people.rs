@@ -120,6 +120,11 @@ pub enum TrackSource {
     Screen,
 }
 
+impl TrackSource {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Microphone, Self::Camera, Self::Screen];
+}
+
 /// A track by what it is: one source of one person. It survives reconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
 pub struct TrackRef {

@@ -385,6 +385,13 @@ pub(crate) fn source_name(source: TrackSource) -> &'static str {
     }
 }
 
+/// What a name in the record means; nothing if it is none of ours.
+pub(crate) fn source_named(name: &str) -> Option<TrackSource> {
+    TrackSource::ALL
+        .into_iter()
+        .find(|source| source_name(*source) == name)
+}
+
 fn codec_name(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "opus",

@@ -1,7 +1,7 @@
 //! After a crash: what of the record the recogniser had not read yet.
 
-use crate::{draft::Draft, hub::HubError, stores::Stores};
-use otyrys_signaling::{Hearing, Language};
+use crate::{draft::Draft, hub::HubError, recording::source_named, stores::Stores};
+use otyrys_signaling::{Hearing, Language, is_drafted};
 use otyrys_storage::{
     SegmentRecord, StorageError,
     ids::{HearingId, SegmentId},
@@ -27,7 +27,8 @@ pub(crate) async fn draft_what_is_missing(
     let state = crate::hub::load(&stores.database, hearing).await?;
     for segment in segments {
         let facts = segment.facts;
-        if facts.source != "microphone" || read.contains(&facts.segment) {
+        let drafted = source_named(&facts.source).is_some_and(is_drafted);
+        if !drafted || read.contains(&facts.segment) {
             continue;
         }
         let known_until_ms = lines

@@ -327,7 +327,6 @@ fn advertised(config: &Config) -> io::Result<Vec<IpAddr>> {
     Ok(addresses)
 }
 
-/// Link-local addresses need a zone, which an ICE candidate cannot carry.
 /// Whether the media core's TCP connections come to the port of the pages.
 fn is_shared(pages: SocketAddr, media: SocketAddr) -> bool {
     let overlap =
@@ -335,6 +334,7 @@ fn is_shared(pages: SocketAddr, media: SocketAddr) -> bool {
     pages.port() == media.port() && overlap
 }
 
+/// Link-local addresses need a zone, which an ICE candidate cannot carry.
 fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),

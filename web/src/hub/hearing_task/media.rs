@@ -10,7 +10,7 @@ use crate::hub::{
 };
 use otyrys_media::{self as media, Event as MediaEvent, LineReport, SessionId, TrackKey};
 use otyrys_signaling::{
-    HearingState, Presence, Sink, TrackRef, TrackSource, sees_lines,
+    Presence, Sink, TrackRef, TrackSource, sees_lines,
     wire::{ErrorCode, MAX_SHOWN, Offer, ServerMessage, ShownPicture, Slot},
 };
 use otyrys_storage::ids::ParticipantId;
@@ -23,7 +23,7 @@ impl HearingTask {
             return Ok(());
         };
         let participant = connection.participant;
-        if !self.may_offer(participant) || self.hearing.state() == HearingState::Closed {
+        if !self.hearing.may_offer(participant) {
             let error = ErrorCode::WrongState;
             self.tell(from, ServerMessage::Error { error });
             return Ok(());
@@ -53,14 +53,6 @@ impl HearingTask {
             }
         }
         Ok(())
-    }
-
-    /// Whoever waits may already have a connection, so that admission is instant; the graph gives
-    /// it nothing before.
-    pub(super) fn may_offer(&self, participant: ParticipantId) -> bool {
-        self.hearing
-            .participant(participant)
-            .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted))
     }
 
     /// Keeps the peer connection of a line that is gone, for when the person comes back.

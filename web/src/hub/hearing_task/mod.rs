@@ -300,7 +300,7 @@ impl HearingTask {
         let participant = connection.participant;
         if let Some(session) = connection.session {
             // Whoever left on purpose does not come back to it.
-            match self.may_offer(participant) {
+            match self.hearing.may_offer(participant) {
                 true => self.keep_session(participant, session),
                 false => self.close_session(session.id),
             }
