@@ -131,15 +131,14 @@ impl LoadTest {
             let (door, test) = open(&self.url, &self.trust).await?;
             for _ in 0..self.people {
                 let number = configs.len() as u32;
-                configs.push(VisitorConfig {
-                    door: door.clone(),
-                    test: test.clone(),
+                let bad_line = self.bad_line.map(|line| (line, self.seed));
+                configs.push(VisitorConfig::one_of(
+                    self.people,
+                    &door,
+                    &test,
                     number,
-                    senders: (self.people - 1).max(1),
-                    bad_line: self
-                        .bad_line
-                        .map(|line| (line, self.seed.wrapping_add(u64::from(number) << 8))),
-                });
+                    bad_line,
+                ));
             }
         }
         let joining = stream::iter(configs.into_iter().map(Visitor::join));

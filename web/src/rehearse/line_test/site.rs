@@ -137,16 +137,15 @@ impl SiteTest {
             _ => Fault::Signalling,
         };
         let test = door.open_line_test().await.map_err(fault)?;
+        let bad_line = self.bad_line.map(|line| (line, self.seed));
         let joining = (0..self.people).map(|number| {
-            Visitor::join(VisitorConfig {
-                door: door.clone(),
-                test: test.clone(),
+            Visitor::join(VisitorConfig::one_of(
+                self.people,
+                door,
+                &test,
                 number,
-                senders: (self.people - 1).max(1),
-                bad_line: self
-                    .bad_line
-                    .map(|line| (line, self.seed.wrapping_add(u64::from(number) << 8))),
-            })
+                bad_line,
+            ))
         });
         let visitors = try_join_all(joining).await.map_err(fault);
         checks.udp = match &visitors {

@@ -45,6 +45,28 @@ pub(super) struct VisitorConfig {
     pub(super) bad_line: Option<(Conditions, u64)>,
 }
 
+impl VisitorConfig {
+    /// The visitor `number`, one of `people` in a test. `bad_line`: put before each of them, with
+    /// the seed of the whole run.
+    pub(super) fn one_of(
+        people: u32,
+        door: &Door,
+        test: &LineTest,
+        number: u32,
+        bad_line: Option<(Conditions, u64)>,
+    ) -> Self {
+        Self {
+            door: door.clone(),
+            test: test.clone(),
+            number,
+            senders: (people - 1).max(1),
+            // No two lines lose the same packets.
+            bad_line: bad_line
+                .map(|(line, seed)| (line, seed.wrapping_add(u64::from(number) << 8))),
+        }
+    }
+}
+
 /// Somebody in a line test. Ends when dropped.
 pub(super) struct Visitor {
     line: Line,
