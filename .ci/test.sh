@@ -79,6 +79,17 @@ suite() {
     ((bad == 0)) || failure "$name"
 }
 
+# failed_tests LOG: the tests of a TAP log that failed, with why; those that only came after one
+# are named. Nothing of another log.
+failed_tests() {
+    awk '/^ *not ok / { inside = 1; block = ""; name = $0 }
+        inside { block = block $0 "\n" }
+        inside && /^ *\.\.\.$/ {
+            inside = 0
+            printf "%s", block ~ /an earlier step failed/ ? name " (an earlier step failed)\n" : block
+        }' "$1"
+}
+
 # lines NAME PATTERN_PASSED PATTERN_FAILED COMMAND...: tests counted from summary lines, each
 # pattern capturing a number.
 lines() {
@@ -94,7 +105,9 @@ lines() {
     count "$good" "$bad"
     printf '    %d passed, %d failed (%d s)\n' "$good" "$bad" "$((SECONDS - at))"
     if ((bad > 0)); then
-        tail -n 80 "$log"
+        local what
+        what=$(failed_tests "$log")
+        if [[ -n $what ]]; then printf '%s\n' "$what"; else tail -n 80 "$log"; fi
         failure "$name"
     fi
 }
