@@ -47,6 +47,11 @@ export class Site {
     const { name, router, inside } = this;
     for (const namespace of [router, inside]) {
       await ip("netns", "add", namespace);
+      // Addresses that the kernel makes up by itself become valid seconds later, which a browser
+      // takes for a change of networks: it gives up the page that it is loading.
+      for (const links of ["all", "default"]) {
+        await must("ip", "netns", "exec", namespace, "sysctl", "-eqw", `net.ipv6.conf.${links}.disable_ipv6=1`);
+      }
       await ip("-n", namespace, "link", "set", "lo", "up");
     }
     await ip("link", "add", `${name}c`, "type", "veth", "peer", "name", "court", "netns", router);
