@@ -8,12 +8,14 @@ export async function receptionOf(person) {
   return person.page.evaluate(async () => {
     const open = window.keptConnections.filter(({ connectionState }) => connectionState !== "closed");
     const most = { audio: {}, video: {} };
-    const sent = { bytes: 0, pictures: [] };
+    const sent = { bytes: 0, pictures: [], frames: 0 };
     for (const connection of open) {
       for (const report of (await connection.getStats()).values()) {
         if (report.type === "outbound-rtp") {
           sent.bytes += report.bytesSent ?? 0;
           if (report.kind === "video") sent.pictures.push(report.frameHeight ?? 0);
+          // Of all sizes of the picture, the one that is sent most often.
+          if (report.kind === "video") sent.frames = Math.max(sent.frames, report.framesSent ?? report.framesEncoded ?? 0);
         }
         if (report.type !== "inbound-rtp") continue;
         const known = most[report.kind];
@@ -42,6 +44,7 @@ export async function receptionOf(person) {
       soundPackets: audio.packetsReceived ?? 0,
       sent: sent.bytes,
       sentHeights: sent.pictures,
+      sentFrames: sent.frames,
     };
   });
 }
@@ -68,6 +71,7 @@ export async function receptionDuring(person, seconds) {
     concealed: grown("concealed") / Math.max(1, grown("samples")),
     soundLoss: grown("soundLost") / Math.max(1, grown("soundLost") + grown("soundPackets")),
     sentBps: (grown("sent") * 8) / took,
+    sentFramesPerSecond: grown("sentFrames") / took,
     sentHeights: after.sentHeights,
   };
 }
@@ -80,6 +84,6 @@ export function told(reception) {
     `${r.framesPerSecond.toFixed(1)} frames/s of ${r.height} lines, ${r.freezes} freezes (${share(r.frozen)} of the time), ` +
     `picture ${(r.pictureBps / 1_000).toFixed(0)} kbit/s with ${share(r.pictureLoss)} lost, ` +
     `sound energy ${r.energy.toFixed(4)}/s, ${share(r.concealed)} concealed, ${share(r.soundLoss)} lost, ` +
-    `sends ${(r.sentBps / 1_000).toFixed(0)} kbit/s`
+    `sends ${(r.sentBps / 1_000).toFixed(0)} kbit/s with ${r.sentFramesPerSecond.toFixed(1)} frames/s`
   );
 }
