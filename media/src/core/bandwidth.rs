@@ -138,7 +138,7 @@ impl Core {
         for ((index, wish), layer) in demand.slots.iter().zip(&demand.wishes).zip(given) {
             let slot = &mut session.slots[*index];
             let too_large = layer < wish.now.min(wish.most);
-            smaller |= too_large;
+            smaller |= too_large && slot.layer().is_some();
             all &= layer == wish.most;
             if slot.allow(layer, too_large)
                 && layer > wish.now

@@ -6,6 +6,10 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use str0m::bwe::Bitrate;
 
+/// The estimator always looks for so much, in bit/s: three people in large pictures. A line of
+/// which only that is known which is sent now would keep back for seconds whoever joins next.
+const AMPLE_BPS: u64 = 2_500_000;
+
 /// What is known of a client's line, and what its page does.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -43,6 +47,11 @@ pub(super) struct Look {
 }
 
 impl Line {
+    /// Whether the estimator has found all that it was told to look for.
+    pub(super) fn is_found(&self) -> bool {
+        self.estimate_bps.is_some_and(|bps| bps >= self.told_bps)
+    }
+
     /// What the line is believed to carry while `present_bps` are being sent. An estimate that
     /// falls while hardly anything is sent says little about the line: the page may have been
     /// hidden for a while. It is believed when it comes near to what is sent.
@@ -66,6 +75,7 @@ impl Session {
     /// Tells the bandwidth estimator what would be sent if the line carried it, so that it looks
     /// for that much.
     pub(super) fn wish_for(&mut self, bps: u64) {
+        let bps = bps.max(AMPLE_BPS);
         // A changed wish may start a probe, which costs bandwidth: small changes do not matter.
         let told = self.line.told_bps;
         if bps.abs_diff(told) * 10 > told {

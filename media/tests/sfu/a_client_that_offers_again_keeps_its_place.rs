@@ -42,8 +42,7 @@ fn more_slots_are_asked_for_and_then_filled() {
     );
 
     world.offer(clerk, 1, 1, false).expect("an answer");
-    // The line must first be found to carry the second picture.
-    world.run_ms(4_000);
+    world.run_ms(1_200);
     assert_eq!(world.slot_of(clerk, track(judge, Source::Camera)), kept);
     let picture = world.slot_of(clerk, track(witness, Source::Camera));
     let sound = world.slot_of(clerk, track(witness, Source::Microphone));
