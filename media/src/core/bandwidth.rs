@@ -109,7 +109,7 @@ impl Core {
             return;
         }
         session.line.wished_bps = demand.wished_bps();
-        session.wish_for(session.line.wished_bps);
+        session.wish_for(session.line.wished_bps, now);
         let given = match session.line.believed_bps(demand.present_bps()) {
             None => demand.wishes.iter().map(|wish| wish.most).collect(),
             Some(believed) => {

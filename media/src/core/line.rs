@@ -10,6 +10,10 @@ use str0m::bwe::Bitrate;
 /// which only that is known which is sent now would keep back for seconds whoever joins next.
 const AMPLE_BPS: u64 = 2_500_000;
 
+/// How long the probes take that a wish starts: the estimator waits a second for what one found, and
+/// may then send the next (`ProbeController` of libwebrtc).
+const PROBES: Duration = Duration::from_millis(1_500);
+
 /// What is known of a client's line, and what its page does.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -21,6 +25,8 @@ pub(super) struct Line {
     pub(super) wished_bps: u64,
     /// What the estimator was told to look for.
     told_bps: u64,
+    /// Until when the probes that this started may be under way.
+    probed_until: Option<Instant>,
     /// The next look for more than the line was found to carry; nothing while it carries all that
     /// is wished.
     pub(super) look: Option<Look>,
@@ -47,9 +53,9 @@ pub(super) struct Look {
 }
 
 impl Line {
-    /// Whether the estimator has found all that it was told to look for.
-    pub(super) fn is_found(&self) -> bool {
-        self.estimate_bps.is_some_and(|bps| bps >= self.told_bps)
+    /// Whether the estimator may be probing the line.
+    pub(super) fn is_probed(&self, now: Instant) -> bool {
+        self.probed_until.is_some_and(|until| now < until)
     }
 
     /// What the line is believed to carry while `present_bps` are being sent. An estimate that
@@ -74,12 +80,13 @@ impl Session {
 
     /// Tells the bandwidth estimator what would be sent if the line carried it, so that it looks
     /// for that much.
-    pub(super) fn wish_for(&mut self, bps: u64) {
+    pub(super) fn wish_for(&mut self, bps: u64, now: Instant) {
         let bps = bps.max(AMPLE_BPS);
         // A changed wish may start a probe, which costs bandwidth: small changes do not matter.
         let told = self.line.told_bps;
         if bps.abs_diff(told) * 10 > told {
             self.line.told_bps = bps;
+            self.line.probed_until = Some(now + PROBES);
             self.estimator()
                 .set_bitrate(Bitrate::ZERO, Bitrate::from(bps));
         }

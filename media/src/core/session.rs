@@ -387,12 +387,12 @@ impl Session {
             .map_err(|_| DisconnectReason::Failed)?;
         let mut closed = false;
         let mut deadline = now;
-        // What a line carries is found by packets that are apart from each other: those of a burst
-        // arrive as one.
-        let step = if self.line.is_found() {
-            STEP
-        } else {
+        // Probes find what a line carries only if they are apart from each other: a burst arrives
+        // as one.
+        let step = if self.line.is_probed(now) {
             Duration::ZERO
+        } else {
+            STEP
         };
         let mut at = now.max(self.stack_now);
         for round in 0..ROUNDS {
