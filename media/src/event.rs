@@ -77,6 +77,12 @@ pub enum Event {
         /// Who. Empty: silence.
         loudest: Vec<SessionId>,
     },
+    /// A bug of ours ended all sessions of a room, each of which was told to have ended with
+    /// [`DisconnectReason::Failed`]. Other rooms go on.
+    RoomFailed {
+        /// Which.
+        room: RoomId,
+    },
     /// The queue to the recorder was full and packets were dropped: the record has a gap.
     RecorderBehind {
         /// Packets dropped since the last such event.

@@ -97,6 +97,11 @@ impl Collector for Media {
                 counters.failed_sessions,
             ),
             (
+                "media_failed_rooms",
+                "Hearings whose media a fault of the server ended: report it with the log",
+                counters.failed_rooms,
+            ),
+            (
                 "media_unsent",
                 "Datagrams that the network card or the socket did not take",
                 unsent,

@@ -47,6 +47,7 @@ impl Core {
 
     /// Sets anew which layer of each picture everybody in a room gets.
     pub(super) fn allocate_room(&mut self, id: RoomId) {
+        self.at_work = Some(id);
         let pictures = self.pictures(id);
         let Some(room) = self.rooms.get(&id) else {
             return;

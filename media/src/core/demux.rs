@@ -64,6 +64,12 @@ impl Demux {
         }
     }
 
+    /// Forgets all but these sessions.
+    pub(super) fn retain(&mut self, is_alive: impl Fn(SessionId) -> bool) {
+        self.by_address.retain(|_, session| is_alive(*session));
+        self.by_fragment.retain(|_, session| is_alive(*session));
+    }
+
     /// Takes a user fragment back.
     pub(super) fn forget_fragment(&mut self, fragment: &str) {
         self.by_fragment.remove(fragment.as_bytes());

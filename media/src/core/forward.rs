@@ -200,6 +200,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&track.session) else {
             return;
         };
+        self.at_work = Some(session.room);
         if session.ask_keyframe(track.source, layer) && !session.dirty {
             session.dirty = true;
             self.dirty.push(track.session);
@@ -208,6 +209,7 @@ impl Core {
 
     /// Works out slots and routes of a room anew, after its graph, sessions or tracks changed.
     pub(super) fn connect_tracks(&mut self, id: RoomId) {
+        self.at_work = Some(id);
         let Some(room) = self.rooms.get(&id) else {
             return;
         };

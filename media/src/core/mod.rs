@@ -8,6 +8,7 @@ mod encodings;
 mod forward;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
+mod isolation;
 mod keyframes;
 mod line;
 mod loudness;
@@ -84,6 +85,9 @@ pub enum Command {
         /// Each picture that is not shown large, or that is pinned.
         shown: HashMap<TrackKey, Shown>,
     },
+    /// Panics while the core is at work for a room: a test of what becomes of the others.
+    #[cfg(feature = "fuzzing")]
+    Break(RoomId),
 }
 
 /// A client's offer. A second one on the same session adds or gives up sections or restarts ICE.
@@ -133,6 +137,8 @@ pub struct Counters {
     pub recorded: u64,
     /// Sessions that the WebRTC stack gave up.
     pub failed_sessions: u64,
+    /// Rooms that were ended because of a bug of ours.
+    pub failed_rooms: u64,
 }
 
 /// All rooms and sessions of one shard. A state machine: it has no socket, no clock, no thread.
@@ -146,7 +152,8 @@ pub struct Counters {
 /// 3. **`now` never goes backwards**, or the input is refused with [`MediaError::TimeReversed`].
 ///
 /// What a peer sends is never an error of [`handle`](Self::handle): garbage is counted and dropped,
-/// and a session whose stack fails ends with [`Event::Disconnected`], alone.
+/// and a session whose stack fails ends with [`Event::Disconnected`], alone. A panic in the core
+/// ends all sessions of the room that it was at work for, and no others.
 pub struct Core {
     limits: MediaLimits,
     candidates: Vec<SocketAddr>,
@@ -163,6 +170,8 @@ pub struct Core {
     outputs: VecDeque<Output>,
     drained: Drained,
     counters: Counters,
+    /// For which room the present entry is at work: a panic ends that one.
+    at_work: Option<RoomId>,
 }
 
 #[derive(Debug, Default)]
@@ -193,6 +202,7 @@ impl Core {
             outputs: VecDeque::new(),
             drained: Drained::default(),
             counters: Counters::default(),
+            at_work: None,
         }
     }
 
@@ -226,7 +236,17 @@ impl Core {
     /// If the offer is over a limit, cannot be answered, or is for a session of another room. A new
     /// session is then not made; an existing one goes on as it was.
     pub fn offer(&mut self, now: Instant, offer: Offer) -> Result<String, MediaError> {
+        self.isolated(|core| core.answer(now, offer))
+            .unwrap_or_else(|| {
+                Err(MediaError::OfferRejected {
+                    reason: "the media core failed on it".to_owned(),
+                })
+            })
+    }
+
+    fn answer(&mut self, now: Instant, offer: Offer) -> Result<String, MediaError> {
         self.advance(now)?;
+        self.at_work = Some(offer.room);
         let sections = sections::sections(&offer.sdp, &self.limits)?;
         for (mid, source) in &offer.sources {
             let fits = sections
@@ -329,6 +349,10 @@ impl Core {
     /// # Errors
     /// Only if the contract for driving the core was broken.
     pub fn handle(&mut self, input: Input<'_>) -> Result<(), MediaError> {
+        self.isolated(|core| core.take(input)).unwrap_or(Ok(()))
+    }
+
+    fn take(&mut self, input: Input<'_>) -> Result<(), MediaError> {
         match input {
             Input::Datagram(datagram) => {
                 self.advance(datagram.now)?;
@@ -364,7 +388,7 @@ impl Core {
             }
             let now = self.now;
             if let Some(id) = self.dirty.pop() {
-                self.drive(id, str0m::Input::Timeout(now), now);
+                self.isolated(|core| core.drive(id, str0m::Input::Timeout(now), now));
                 continue;
             }
             let deadline = [
@@ -476,6 +500,7 @@ impl Core {
 
         match command {
             Command::SetGraph { room, graph } => {
+                self.at_work = Some(room);
                 let recorded_before = self.recorded_pictures(room);
                 self.rooms.entry(room).or_default().graph = graph;
                 self.connect_tracks(room);
@@ -500,6 +525,11 @@ impl Core {
                 self.want_keyframe(track, self.layer_for(track, LARGEST));
             }
             Command::SetShown { session, shown } => self.set_shown(session, shown),
+            #[cfg(feature = "fuzzing")]
+            Command::Break(room) => {
+                self.at_work = Some(room);
+                panic!("told to");
+            }
         }
     }
 
@@ -528,6 +558,7 @@ impl Core {
         self.allocate_due(now);
         if self.levels_at.is_some_and(|at| at <= now) {
             for (room, state) in &mut self.rooms {
+                self.at_work = Some(*room);
                 if let Some(loudest) = state.loudness.changed(now) {
                     self.outputs.push_back(Output::Event(Event::Levels {
                         room: *room,
@@ -555,6 +586,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
+        self.at_work = Some(session.room);
         let mut drained = std::mem::take(&mut self.drained);
         let outcome = session.drive(input, now, &mut drained);
         self.transmit(&mut drained);
@@ -664,9 +696,19 @@ impl Core {
     }
 
     fn end_session(&mut self, id: SessionId, reason: Option<DisconnectReason>) {
-        let Some(mut session) = self.sessions.remove(&id) else {
-            return;
-        };
+        if let Some(room) = self.forget_session(id, reason) {
+            self.connect_tracks(room);
+            self.drop_empty_room(room);
+        }
+    }
+
+    /// Ends a session without a look at the others of its room, which is returned.
+    fn forget_session(
+        &mut self,
+        id: SessionId,
+        reason: Option<DisconnectReason>,
+    ) -> Option<RoomId> {
+        let mut session = self.sessions.remove(&id)?;
         self.demux.forget_fragment(&session.fragment());
         for address in &session.addresses {
             self.demux.forget_address(*address, id);
@@ -691,8 +733,7 @@ impl Core {
         if let Some(room) = self.rooms.get_mut(&session.room) {
             room.sessions.remove(&id);
         }
-        self.connect_tracks(session.room);
-        self.drop_empty_room(session.room);
+        Some(session.room)
     }
 
     fn drop_empty_room(&mut self, room: RoomId) {

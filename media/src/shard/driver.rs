@@ -329,6 +329,7 @@ impl Driver {
             media.forwarded = counters.forwarded,
             media.recorded = counters.recorded,
             media.failed_sessions = counters.failed_sessions,
+            media.failed_rooms = counters.failed_rooms,
             media.unsent = self.outbox.lost(),
             media.tcp.accepted = tcp.accepted,
             media.tcp.refused = tcp.refused,

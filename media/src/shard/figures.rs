@@ -59,6 +59,7 @@ pub(super) struct Figures {
     forwarded: AtomicU64,
     recorded: AtomicU64,
     failed_sessions: AtomicU64,
+    failed_rooms: AtomicU64,
     pub(super) unsent: AtomicU64,
     pub(super) unrecorded: AtomicU64,
     pub(super) tcp_refused: AtomicU64,
@@ -78,6 +79,7 @@ impl Figures {
         set(&self.forwarded, counters.forwarded);
         set(&self.recorded, counters.recorded);
         set(&self.failed_sessions, counters.failed_sessions);
+        set(&self.failed_rooms, counters.failed_rooms);
     }
 
     /// Counts packets that were forwarded within `time`.
@@ -99,6 +101,7 @@ impl Figures {
                 forwarded: get(&self.forwarded),
                 recorded: get(&self.recorded),
                 failed_sessions: get(&self.failed_sessions),
+                failed_rooms: get(&self.failed_rooms),
             },
             unsent: get(&self.unsent),
             unrecorded: get(&self.unrecorded),

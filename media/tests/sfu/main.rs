@@ -5,6 +5,7 @@ mod client;
 mod peer;
 mod world;
 
+mod a_bug_ends_one_hearing_only;
 mod a_client_that_offers_again_keeps_its_place;
 mod a_client_without_udp_is_served_over_tcp;
 mod a_clock_that_jumps_breaks_nothing;

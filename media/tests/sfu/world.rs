@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) dice: Dice,
     pub(crate) link: Link,
+    /// Where clients join.
+    pub(crate) room: RoomId,
     /// What the line to a client carries, in bit/s. It keeps what is too much for [`QUEUE`].
     pub(crate) down_bps: BTreeMap<SessionId, u64>,
     /// Until when the line to an address is busy with what waits for it.
@@ -97,6 +99,7 @@ impl World {
             now,
             dice: Dice::new(seed),
             link: Link::default(),
+            room: ROOM,
             down_bps: BTreeMap::new(),
             busy_until: BTreeMap::new(),
             clients: BTreeMap::new(),
@@ -171,7 +174,7 @@ impl World {
         let client = self.clients.get_mut(&id).expect("a client");
         let (sdp, pending) = client.make_offer(audio_slots, video_slots, restart_ice);
         let offer = Offer {
-            room: ROOM,
+            room: self.room,
             session: id,
             sdp,
             sources: client.sources(),
@@ -189,7 +192,8 @@ impl World {
     /// Replaces the graph by these edges.
     pub(crate) fn connect(&mut self, edges: &[(TrackKey, Sink)]) {
         let graph: Graph = edges.iter().copied().collect();
-        self.command(Command::SetGraph { room: ROOM, graph });
+        let room = self.room;
+        self.command(Command::SetGraph { room, graph });
     }
 
     pub(crate) fn command(&mut self, command: Command) {

@@ -234,7 +234,7 @@ impl Hub {
             | Event::TrackFlowing { track, .. }
             | Event::LayersWatched { track, .. } => self.services.sessions.owner(track.session),
             Event::Line(report) => self.services.sessions.owner(report.session),
-            Event::Levels { room, .. } => self.hearing_of(*room).await,
+            Event::Levels { room, .. } | Event::RoomFailed { room } => self.hearing_of(*room).await,
             Event::RecorderBehind { dropped } => {
                 tracing::error!(packets.dropped = dropped, "the recorder does not keep up");
                 return self.everywhere(|| Input::RecorderBehind).await;

@@ -164,6 +164,10 @@ impl HearingTask {
             } => self.tell_session(session, ServerMessage::SoundOnly { sound_only }),
             MediaEvent::Line(report) => self.line(&report),
             MediaEvent::Levels { loudest, .. } => self.tell_who_speaks(&loudest),
+            // Everybody's session is told to be gone as well: their clients come back.
+            MediaEvent::RoomFailed { .. } => {
+                tracing::error!(hearing.id = %self.hearing.subject().id, "a fault of the server ended the media of this hearing");
+            }
             // Told to every hearing by the hub.
             MediaEvent::RecorderBehind { .. } => {}
         }
