@@ -1,6 +1,7 @@
 //! What the media core does, seen from outside: clients join it over a network that loses, delays
 //! and reorders, on virtual time.
 
+mod allocations;
 mod client;
 mod peer;
 mod world;
@@ -24,3 +25,4 @@ mod somebody_who_vanished_comes_back;
 mod sound_and_picture_reach_the_others;
 mod the_loudest_are_named;
 mod the_recorder_gets_every_packet;
+mod what_is_forwarded_costs_little_memory;

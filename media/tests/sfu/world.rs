@@ -1,5 +1,6 @@
 //! A core and its clients on virtual time, with a seeded network between them.
 
+use crate::allocations;
 use crate::client::Client;
 use otyrys_media::{
     Command, Core, Datagram, Event, Graph, Input, MediaError, MediaLimits, Mid, Offer, Output,
@@ -82,6 +83,8 @@ pub(crate) struct World {
     pub(crate) recorded: Vec<RecordedPacket>,
     /// Datagrams that clients sent, before loss: material for forgeries.
     pub(crate) overheard: Vec<(SocketAddr, Vec<u8>)>,
+    /// How often the core has allocated memory since the start.
+    pub(crate) allocations: u64,
     wire: Vec<OnTheWire>,
     order: u64,
     core_deadline: Instant,
@@ -106,6 +109,7 @@ impl World {
             events: Vec::new(),
             recorded: Vec::new(),
             overheard: Vec::new(),
+            allocations: 0,
             wire: Vec::new(),
             order: 0,
             core_deadline: now,
@@ -231,9 +235,10 @@ impl World {
             destination: SERVER,
             bytes,
         };
-        self.core
-            .handle(Input::Datagram(datagram))
-            .expect("what a peer sends is no error");
+        let (handled, allocations) =
+            allocations::during(|| self.core.handle(Input::Datagram(datagram)));
+        handled.expect("what a peer sends is no error");
+        self.allocations += allocations;
     }
 
     /// Lets time pass. Clients send what they have been told to send.
@@ -255,9 +260,10 @@ impl World {
             self.now = self.now.max(next);
             self.deliver();
             if self.core_deadline <= self.now {
-                self.core
-                    .handle(Input::Timeout(self.now))
-                    .expect("driven right");
+                let (handled, allocations) =
+                    allocations::during(|| self.core.handle(Input::Timeout(self.now)));
+                handled.expect("driven right");
+                self.allocations += allocations;
                 self.poll_core();
             }
             for client in self.clients.values_mut() {
@@ -297,7 +303,9 @@ impl World {
 
     fn poll_core(&mut self) {
         loop {
-            match self.core.poll_output() {
+            let (output, allocations) = allocations::during(|| self.core.poll_output());
+            self.allocations += allocations;
+            match output {
                 Output::Transmit {
                     source,
                     destination,
