@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { Court, freePort } from "./support/court.mjs";
+import { FirefoxPerson } from "./support/firefox.mjs";
 import { look, Person } from "./support/person.mjs";
 import { mayBuildSites, Site } from "./support/site.mjs";
 import { step } from "./support/step.mjs";
@@ -18,7 +19,7 @@ let natives;
 let ports;
 
 /** A court at the address that the site reaches, with people who speak in it. */
-async function open(env) {
+async function open(env, arrive = () => Person.arrive({ executable: site.chromium })) {
   court = await Court.open((port) => ({
     OTYRYS_SERVER__LISTEN: `0.0.0.0:${port}`,
     OTYRYS_MEDIA__LISTEN: `0.0.0.0:${port}`,
@@ -30,7 +31,7 @@ async function open(env) {
   // The link as the site reaches it.
   const { clerk: seat, defendant, witness } = court.seats;
   const link = seat.link.replace(new URL(seat.link).host, `${site.court}:${court.port}`);
-  clerk = await Person.arrive({ executable: site.chromium });
+  clerk = await arrive();
   await clerk.takeSeat({ ...seat, link });
   await clerk.sees("hearing-room");
   await clerk.admits(defendant);
@@ -73,6 +74,17 @@ async function getsThrough(what, isRight) {
   return later;
 }
 
+/** A media port of its own, and a relay that hides it. */
+function withRelay() {
+  const url = (scheme, port, transport) => `${scheme}:${site.court}:${port}?transport=${transport}`;
+  const urls = [url("turn", ports.plain, "udp"), url("turn", ports.plain, "tcp"), url("turns", ports.tls, "tcp")];
+  return {
+    OTYRYS_MEDIA__LISTEN: `0.0.0.0:${ports.media}`,
+    OTYRYS_TURN__URLS: JSON.stringify(urls),
+    OTYRYS_TURN__SECRET: turn.secret,
+  };
+}
+
 /** The page is loaded anew behind another firewall, and comes straight back in. */
 async function comesBack() {
   await clerk.page.reload();
@@ -103,13 +115,7 @@ step("over TCP at the port of the pages, when no UDP comes out", { skip, timeout
 step("over a relay by UDP, when only the relay's port is open", { skip, timeout: 180_000 }, async () => {
   ports = { media: await freePort(), plain: await freePort(), tls: await freePort() };
   turn = await TurnServer.start(site.court, ports);
-  const url = (scheme, port, transport) => `${scheme}:${site.court}:${port}?transport=${transport}`;
-  const urls = [url("turn", ports.plain, "udp"), url("turn", ports.plain, "tcp"), url("turns", ports.tls, "tcp")];
-  await open({
-    OTYRYS_MEDIA__LISTEN: `0.0.0.0:${ports.media}`,
-    OTYRYS_TURN__URLS: JSON.stringify(urls),
-    OTYRYS_TURN__SECRET: turn.secret,
-  });
+  await open(withRelay());
   await site.opens(["tcp", court.port], ["udp", ports.plain]);
   await comesBack();
   const path = await getsThrough("over TURN by UDP", ({ relay }) => relay === "udp");
@@ -137,3 +143,18 @@ step("and no secret of it is in any log", { skip }, async () => {
   assert.ok(credentials.length > 0);
   for (const credential of credentials) assert.ok(!output.includes(credential), "a credential was logged");
 });
+
+step("Firefox gets through over TCP", { skip, timeout: 180_000 }, async () => {
+  await close();
+  await site.opens(["tcp"]);
+  await open(withRelay(), () => FirefoxPerson.arrive({ site }));
+  await getsThrough("with Firefox over TCP", ({ protocol, relay }) => protocol === "tcp" && relay === null);
+});
+
+for (const by of ["udp", "tcp"]) {
+  step(`Firefox gets through over a relay by ${by.toUpperCase()}`, { skip, timeout: 120_000 }, async () => {
+    await site.opens(["tcp", court.port], [by, ports.plain]);
+    await comesBack();
+    await getsThrough(`with Firefox over TURN by ${by}`, ({ relay }) => relay === by);
+  });
+}

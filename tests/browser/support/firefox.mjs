@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import puppeteer from "puppeteer-core";
+import { freePort } from "./court.mjs";
 import { keepConnections, Person, SLOW_MS } from "./person.mjs";
 
-const FIREFOX = process.env.OTYRYS_FIREFOX ?? "/usr/bin/firefox-esr";
+export const FIREFOX = process.env.OTYRYS_FIREFOX ?? "/usr/bin/firefox-esr";
 const PREFERENCES = {
   // A camera and a microphone of its own: a coloured picture and a tone.
   "media.navigator.streams.fake": true,
@@ -47,13 +48,19 @@ function speakFromFile(base64) {
 
 /** A person with a Firefox of their own. */
 export class FirefoxPerson extends Person {
-  /** `wav`: spoken again and again from the moment that the page opens the microphone. */
-  static async arrive({ wav, viewport = { width: 1280, height: 800 } } = {}) {
+  /**
+   * `wav`: spoken again and again from the moment that the page opens the microphone. `site`: where
+   * the person is; else at this machine.
+   */
+  static async arrive({ wav, viewport = { width: 1280, height: 800 }, site } = {}) {
     const person = new FirefoxPerson();
     person.folder = await mkdtemp(join(tmpdir(), "otyrys-firefox-"));
+    const debuggingPort = site === undefined ? undefined : await freePort();
+    await site?.reaches(debuggingPort);
     person.browser = await puppeteer.launch({
       browser: "firefox",
-      executablePath: FIREFOX,
+      executablePath: site?.firefox ?? FIREFOX,
+      debuggingPort,
       headless: true,
       userDataDir: person.folder,
       acceptInsecureCerts: true,
@@ -84,6 +91,30 @@ export class FirefoxPerson extends Person {
   async press(testId) {
     // Waits, as Playwright does, until the button can be pressed.
     await this.page.locator(`[data-testid="${testId}"]`).setTimeout(SLOW_MS).click();
+  }
+
+  /** Firefox has no statistics of transports: the pair itself says that it is in use. */
+  async path() {
+    return this.page.evaluate(async () => {
+      for (const connection of window.keptConnections) {
+        if (connection.connectionState !== "connected") continue;
+        const reports = await connection.getStats();
+        for (const pair of reports.values()) {
+          if (pair.type !== "candidate-pair" || !pair.selected) continue;
+          const [near, far] = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)];
+          return {
+            protocol: near.protocol,
+            relay: near.candidateType === "relay" ? near.relayProtocol : null,
+            near: near.address,
+            nearPort: near.port,
+            farPort: far.port,
+            sent: pair.bytesSent,
+            connections: window.keptConnections.length,
+          };
+        }
+      }
+      return null;
+    });
   }
 
   async attribute(testId, name) {

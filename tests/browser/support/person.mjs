@@ -9,7 +9,7 @@ import { until } from "./wait.mjs";
 /** Where screenshots go. */
 export const OUTPUT = fileURLToPath(new URL("../output", import.meta.url));
 
-const CHROMIUM = process.env.OTYRYS_CHROMIUM ?? "/usr/bin/chromium";
+export const CHROMIUM = process.env.OTYRYS_CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -104,14 +104,19 @@ export class Person {
 
   /** Frames decoded so far of the picture of each of these people. */
   async framesOf(ids) {
-    return this.page.evaluate(
-      (people) =>
-        people.map((id) => {
-          const video = document.querySelector(`[data-testid="tile-${id}"] video`);
-          return video?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
-        }),
-      ids,
-    );
+    return this.page.evaluate(async (people) => {
+      const decoded = {};
+      for (const connection of window.keptConnections) {
+        if (connection.connectionState === "closed") continue;
+        for (const report of (await connection.getStats()).values()) {
+          if (report.type === "inbound-rtp") decoded[report.trackIdentifier] = report.framesDecoded ?? 0;
+        }
+      }
+      return people.map((id) => {
+        const video = document.querySelector(`[data-testid="tile-${id}"] video`);
+        return decoded[video?.srcObject?.getVideoTracks()[0]?.id] ?? 0;
+      });
+    }, ids);
   }
 
   /** Energy of each sound that arrives (W3C WebRTC statistics, `totalAudioEnergy`), the most first. */

@@ -1,9 +1,12 @@
+import { spawn } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
+import { FIREFOX } from "./firefox.mjs";
+import { CHROMIUM } from "./person.mjs";
 import { run } from "./program.mjs";
 
-const CHROMIUM = process.env.OTYRYS_CHROMIUM ?? "/usr/bin/chromium";
 /** Rules of the firewall stand before the kernel's own, in the order in which they were given. */
 const FIRST_RULE = 100;
 
@@ -33,6 +36,7 @@ export class Site {
     site.router = `${site.name}r`;
     site.inside = `${site.name}s`;
     site.rules = 0;
+    site.doors = [];
     site.folder = await mkdtemp(join(tmpdir(), "otyrys-site-"));
     try {
       await site.#lay(network);
@@ -69,9 +73,33 @@ export class Site {
     }
     await this.goOver("wifi");
 
-    this.chromium = join(this.folder, "chromium");
-    await writeFile(this.chromium, `#!/bin/sh\nexec ip netns exec ${inside} ${CHROMIUM} "$@"\n`);
-    await chmod(this.chromium, 0o755);
+    this.chromium = await this.#within(CHROMIUM);
+    this.firefox = await this.#within(FIREFOX);
+  }
+
+  /** A program that runs another one at the site. */
+  async #within(program) {
+    const path = join(this.folder, basename(program));
+    await writeFile(path, `#!/bin/sh\nexec ip netns exec ${this.inside} ${program} "$@"\n`);
+    await chmod(path, 0o755);
+    return path;
+  }
+
+  /** Lets this machine reach a port of the site's own loopback network, as the same port of its own. */
+  async reaches(port) {
+    const there = `const { connect } = require("node:net");
+      const line = connect(${port}, "127.0.0.1");
+      line.on("error", () => process.exit(1));
+      process.stdin.pipe(line).pipe(process.stdout);`;
+    const door = createServer((line) => {
+      const { stdin, stdout } = spawn("ip", ["netns", "exec", this.inside, process.execPath, "-e", there], {
+        stdio: ["pipe", "pipe", "inherit"],
+      });
+      line.pipe(stdin).on("error", () => line.destroy());
+      stdout.pipe(line).on("error", () => stdin.destroy());
+    });
+    await new Promise((done) => door.listen(port, "127.0.0.1", done));
+    this.doors.push(door);
   }
 
   /** Takes the present way down and another one up, as a phone does that leaves the house. */
@@ -136,6 +164,7 @@ export class Site {
   }
 
   async remove() {
+    for (const door of this.doors) door.close();
     for (const namespace of [this.inside, this.router]) await run("ip", ["netns", "delete", namespace]);
     await run("ip", ["link", "delete", `${this.name}c`]);
     await rm(this.folder, { recursive: true, force: true });
