@@ -4,6 +4,7 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { filesOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
+import { FirefoxPerson } from "./support/firefox.mjs";
 import { look, Person } from "./support/person.mjs";
 import { mayBuildSites, Site } from "./support/site.mjs";
 import { step } from "./support/step.mjs";
@@ -52,9 +53,11 @@ async function longestSilence(from) {
 }
 
 const presences = async () =>
-  clerk.page
-    .locator("[data-testid^='person-']")
-    .evaluateAll((people) => people.map(({ dataset }) => [dataset.testid, dataset.presence]).sort());
+  clerk.page.evaluate(() =>
+    [...document.querySelectorAll("[data-testid^='person-']")]
+      .map(({ dataset }) => [dataset.testid, dataset.presence])
+      .sort(),
+  );
 
 /** The files of the record of what the clerk sends. */
 const record = async () => filesOf(join(court.dataDir, "record", court.hearing.id, clerk.id));
@@ -87,57 +90,70 @@ async function changes(what, change) {
 before(async () => {
   if (skip) return;
   site = await Site.build();
-  court = await Court.open((port) => ({
-    OTYRYS_SERVER__LISTEN: `0.0.0.0:${port}`,
-    OTYRYS_MEDIA__LISTEN: `0.0.0.0:${port}`,
-    OTYRYS_MEDIA__ADVERTISE: `["${site.court}"]`,
-    OTYRYS_DRAFT__ENABLED: "false",
-  }));
-  natives = court.rehearse(["defendant", "witness"], "--leave-open");
-  clerk = await Person.arrive({ executable: site.chromium });
 });
 
 after(async () => {
   if (skip) return;
   if (step.hasFailed) await look({ clerk }, [court?.program.output, natives?.output]);
-  await clerk?.leave();
-  await natives?.stop();
-  await court?.close();
+  await close();
   await site?.remove();
 });
 
-step("a hearing, heard from a phone on Wi-Fi", { skip, timeout: 120_000 }, async () => {
-  const { clerk: seat, defendant, witness } = court.seats;
-  const link = seat.link.replace(new URL(seat.link).host, `${site.court}:${court.port}`);
-  await clerk.takeSeat({ ...seat, link });
-  await clerk.sees("hearing-room");
-  await clerk.admits(defendant);
-  await clerk.admits(witness);
-  await clerk.goesOnRecord();
-  // Sound and picture, three files each.
-  await until("the clerk is on record", async () => (await record()).length === 6);
-  await clerk.page.evaluate(watchSound);
-  await until("sound comes", async () => (await clerk.path()) !== null && (await clerk.soundEnergies())[0] > 0);
-  await pause(2_000);
-});
+async function close() {
+  await clerk?.leave();
+  await natives?.stop();
+  await court?.close();
+  [clerk, natives, court] = [];
+}
 
-step("Wi-Fi goes and cellular comes", { skip, timeout: 60_000 }, async () => {
-  const { before, path } = await changes("from Wi-Fi to cellular", () => site.goOver("cell"));
-  assert.notEqual(path.near, before.near, "the address is another one");
-});
+const BROWSERS = {
+  Chromium: () => Person.arrive({ executable: site.chromium }),
+  Firefox: () => FirefoxPerson.arrive({ site }),
+};
 
-step("a translator on the way forgets all that it knew, and nobody is told", { skip, timeout: 60_000 }, async () => {
-  const { nearPort } = await clerk.path();
-  const ports = (await site.tcpPorts()).map((port) => ["tcp", port]);
-  assert.ok(ports.length > 0, "there is a line of signalling");
-  await changes("a forgetful NAT", () => site.forgets(["udp", nearPort], ...ports));
-});
+for (const [browser, arrive] of Object.entries(BROWSERS)) {
+  step(`a hearing, heard from a phone with ${browser} on Wi-Fi`, { skip, timeout: 120_000 }, async () => {
+    court = await Court.open((port) => ({
+      OTYRYS_SERVER__LISTEN: `0.0.0.0:${port}`,
+      OTYRYS_MEDIA__LISTEN: `0.0.0.0:${port}`,
+      OTYRYS_MEDIA__ADVERTISE: `["${site.court}"]`,
+      OTYRYS_DRAFT__ENABLED: "false",
+    }));
+    natives = court.rehearse(["defendant", "witness"], "--leave-open");
+    clerk = await arrive();
+    const { clerk: seat, defendant, witness } = court.seats;
+    const link = seat.link.replace(new URL(seat.link).host, `${site.court}:${court.port}`);
+    await clerk.takeSeat({ ...seat, link });
+    await clerk.sees("hearing-room");
+    await clerk.admits(defendant);
+    await clerk.admits(witness);
+    await clerk.goesOnRecord();
+    // Sound and picture, three files each.
+    await until("the clerk is on record", async () => (await record()).length === 6);
+    await clerk.page.evaluate(watchSound);
+    await until("sound comes", async () => (await clerk.path()) !== null && (await clerk.soundEnergies())[0] > 0);
+    await pause(2_000);
+  });
 
-step("cellular goes and Wi-Fi comes back", { skip, timeout: 60_000 }, async () => {
-  await changes("from cellular to Wi-Fi", () => site.goOver("wifi"));
-});
+  step(`Wi-Fi goes and cellular comes (${browser})`, { skip, timeout: 60_000 }, async () => {
+    const { before, path } = await changes("from Wi-Fi to cellular", () => site.goOver("cell"));
+    assert.notEqual(path.near, before.near, "the address is another one");
+  });
 
-step("the record of it all is whole", { skip, timeout: 120_000 }, async () => {
-  await clerk.closesHearing();
-  await until("the bundle is sealed", async () => (await court.verify()).code === 0, 90_000);
-});
+  step(`a translator on the way forgets all that it knew, and nobody is told (${browser})`, { skip, timeout: 60_000 }, async () => {
+    const { nearPort } = await clerk.path();
+    const ports = (await site.tcpPorts()).map((port) => ["tcp", port]);
+    assert.ok(ports.length > 0, "there is a line of signalling");
+    await changes("a forgetful NAT", () => site.forgets(["udp", nearPort], ...ports));
+  });
+
+  step(`cellular goes and Wi-Fi comes back (${browser})`, { skip, timeout: 60_000 }, async () => {
+    await changes("from cellular to Wi-Fi", () => site.goOver("wifi"));
+  });
+
+  step(`the record of it all is whole (${browser})`, { skip, timeout: 120_000 }, async () => {
+    await clerk.closesHearing();
+    await until("the bundle is sealed", async () => (await court.verify()).code === 0, 90_000);
+    await close();
+  });
+}
