@@ -2,7 +2,7 @@
 
 use super::peer::{Peer, SOURCES};
 use super::world::World;
-use crate::{Command, Graph, MediaLimits, RoomId, SessionId, Sink, Source, TrackKey};
+use crate::{Command, Graph, MediaLimits, RoomId, SessionId, Shown, Sink, Source, TrackKey, View};
 use arbitrary::{Arbitrary, Unstructured};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 const PLACES: u8 = 4;
 /// A hearing's worth of steps; longer inputs add nothing but time.
 const MOST_STEPS: usize = 48;
+const VIEWS: [View; 3] = [View::Stage, View::Tile, View::Hidden];
 
 #[derive(Debug, Arbitrary)]
 enum Step<'a> {
@@ -60,6 +61,11 @@ enum Step<'a> {
     Replay {
         which: u16,
         place: u8,
+    },
+    /// What a page does with pictures of others: whose, which, how.
+    Shown {
+        place: u8,
+        pictures: Vec<(u8, u8, u8, bool)>,
     },
 }
 
@@ -209,6 +215,20 @@ fn take(world: &mut World, step: Step<'_>, next_session: &mut u64) {
                 let (_, bytes) = world.overheard[usize::from(which) % heard].clone();
                 world.inject(address_of(place % PLACES), &bytes);
             }
+        }
+        Step::Shown { place, pictures } => {
+            let Some(session) = session_of(world, place) else {
+                return;
+            };
+            let shown = pictures
+                .into_iter()
+                .take(24)
+                .filter_map(|(from, source, view, pinned)| {
+                    let view = VIEWS[usize::from(view) % VIEWS.len()];
+                    Some((track_of(world, from, source)?, Shown { view, pinned }))
+                })
+                .collect();
+            world.command(Command::SetShown { session, shown });
         }
     }
 }

@@ -315,6 +315,8 @@ impl World {
                         .all(|session| self.live.get(session).is_none_or(|held| held == room))
                 );
             }
+            // A panic that the core survived is a fault all the same.
+            Event::RoomFailed { room } => panic!("{room:?} failed"),
             _ => {}
         }
     }
