@@ -44,12 +44,12 @@ pub enum TrackKind {
 }
 
 impl TrackKind {
-    /// How tracks of the kind are encoded: one codec each for now.
+    /// Ticks of the RTP timestamp in one second, in all codecs of the kind.
     #[must_use]
-    pub fn codec(self) -> Codec {
+    pub fn clock_rate_hz(self) -> u32 {
         match self {
-            Self::Audio => Codec::Opus,
-            Self::Video => Codec::Vp8,
+            Self::Audio => 48_000,
+            Self::Video => 90_000,
         }
     }
 }
@@ -61,16 +61,24 @@ pub enum Codec {
     Opus,
     /// RFC 7741, 90 kHz.
     Vp8,
+    /// RFC 6184, constrained baseline profile in `packetization-mode=1`, 90 kHz.
+    H264,
 }
 
 impl Codec {
+    /// Whether it is sound or a picture.
+    #[must_use]
+    pub fn kind(self) -> TrackKind {
+        match self {
+            Self::Opus => TrackKind::Audio,
+            Self::Vp8 | Self::H264 => TrackKind::Video,
+        }
+    }
+
     /// Ticks of the RTP timestamp in one second.
     #[must_use]
     pub fn clock_rate_hz(self) -> u32 {
-        match self {
-            Self::Opus => 48_000,
-            Self::Vp8 => 90_000,
-        }
+        self.kind().clock_rate_hz()
     }
 }
 

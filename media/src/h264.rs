@@ -1,14 +1,14 @@
-//! H.264 in RTP (RFC 6184), as far as a forwarder needs it: where a decoder can begin.
+//! H.264 in RTP (RFC 6184), as far as forwarder and recorder both need it.
 
 /// Bits of the first octet of a NAL unit (RFC 6184, section 1.3).
 const FORBIDDEN_ZERO: u8 = 0x80;
-const TYPE: u8 = 0x1f;
+pub(crate) const TYPE: u8 = 0x1f;
 /// NAL unit types (ITU-T H.264, table 7-1; RFC 6184, table 1).
-const SEQUENCE_PARAMETERS: u8 = 7;
-const STAP_A: u8 = 24;
-const FU_A: u8 = 28;
+pub(crate) const SEQUENCE_PARAMETERS: u8 = 7;
+pub(crate) const STAP_A: u8 = 24;
+pub(crate) const FU_A: u8 = 28;
 /// The S bit of the FU header (RFC 6184, section 5.8).
-const FRAGMENT_STARTS: u8 = 0x80;
+pub(crate) const FRAGMENT_STARTS: u8 = 0x80;
 
 /// Whether a decoder that saw nothing before can begin with this payload: it holds, or begins, a
 /// sequence parameter set (SPS).
@@ -36,14 +36,14 @@ pub(crate) fn starts_keyframe(payload: &[u8]) -> bool {
     }
 }
 
-/// Nothing if the sender says that the unit is damaged.
-fn nal_type(octet: u8) -> Option<u8> {
+/// What a NAL unit is, by its first octet. Nothing if the sender says that the unit is damaged.
+pub(crate) fn nal_type(octet: u8) -> Option<u8> {
     (octet & FORBIDDEN_ZERO == 0).then_some(octet & TYPE)
 }
 
 /// The NAL units of a STAP-A, each behind its length (RFC 6184, section 5.7.1), up to the first
 /// that is cut short.
-fn aggregated(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn aggregated(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let (length, after) = rest.split_first_chunk::<2>()?;
         let length = usize::from(u16::from_be_bytes(*length));

@@ -14,7 +14,7 @@ use crate::{
     },
     node_key::NodeKey,
     seal::{self, to_json},
-    segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING},
+    segment::{FACTS_ENDING, LOG_ENDING},
     spool::{RecordSpool, SegmentRecord},
 };
 use jiff::Timestamp;
@@ -219,7 +219,7 @@ impl Packer {
             let bytes = fs::read(source).map_err(|error| StorageError::file(source, error))?;
             self.put(&format!("{stem}{ending}"), &bytes)?;
         }
-        let path: ArchivePath = format!("{stem}{MEDIA_ENDING}").parse()?;
+        let path: ArchivePath = format!("{stem}{}", facts.media_ending()).parse()?;
         let sha256 = digest_of_media(&paths.media, &record.chunks)?;
         let place = path.under(&self.root);
         link(&paths.media, &place)?;

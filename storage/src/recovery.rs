@@ -5,7 +5,7 @@ use crate::{
     error::StorageError,
     files::{self, PARTIAL_ENDING},
     ids::HearingId,
-    segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING, SegmentFacts, SegmentFiles},
+    segment::{FACTS_ENDING, LOG_ENDING, SegmentFacts, SegmentFiles, media_stem},
     segment_writer::remove_segment,
     spool::RecordSpool,
 };
@@ -84,9 +84,7 @@ impl RecordSpool {
         {
             let dir = hearing_dir.join(participant);
             for (name, _) in files::list(&dir)? {
-                let stem = name
-                    .strip_suffix(MEDIA_ENDING)
-                    .or_else(|| name.strip_suffix(LOG_ENDING));
+                let stem = media_stem(&name).or_else(|| name.strip_suffix(LOG_ENDING));
                 let orphan = match stem {
                     // Bytes without facts are evidence of something else than a crash; they stay.
                     Some(stem) => {

@@ -27,7 +27,7 @@ pub struct SegmentFacts {
     /// Which of their tracks (`microphone`, …), in the words of the crate above: lower-case
     /// letters, digits and `_`, at most 32.
     pub source: String,
-    /// How it is coded (`opus`, `vp8`).
+    /// How it is coded (`opus`, `vp8`, `h264`).
     pub codec: String,
     /// Where the file's own zero lies on the hearing's record clock, in milliseconds.
     pub starts_ms: u64,
@@ -92,10 +92,26 @@ impl SegmentFacts {
         (1..=32).contains(&self.source.len()) && self.source.bytes().all(name)
     }
 
+    /// The ending of the record file, with its dot.
+    #[must_use]
+    pub fn media_ending(&self) -> &'static str {
+        if self.codec == "h264" {
+            MATROSKA_ENDING
+        } else {
+            WEBM_ENDING
+        }
+    }
+
     /// `<participant>/<source>-<segment>`, to which the three files add their endings.
     pub(crate) fn stem(&self) -> String {
         format!("{}/{}-{}", self.participant, self.source, self.segment)
     }
+}
+
+/// The name of a record file without its ending; nothing if it is not one.
+pub(crate) fn media_stem(name: &str) -> Option<&str> {
+    name.strip_suffix(WEBM_ENDING)
+        .or_else(|| name.strip_suffix(MATROSKA_ENDING))
 }
 
 /// The three files of a segment.
@@ -106,8 +122,9 @@ pub(crate) struct SegmentFiles {
     pub(crate) facts: PathBuf,
 }
 
-/// Ending of the record file.
-pub(crate) const MEDIA_ENDING: &str = ".webm";
+/// Endings of the record file: WebM, and Matroska for what WebM may not hold.
+const WEBM_ENDING: &str = ".webm";
+const MATROSKA_ENDING: &str = ".mkv";
 /// Ending of the chunk log.
 pub(crate) const LOG_ENDING: &str = ".chunks.jsonl";
 /// Ending of the facts file.
@@ -118,7 +135,7 @@ impl SegmentFiles {
     pub(crate) fn of(hearing_dir: &Path, facts: &SegmentFacts) -> Self {
         let stem = facts.stem();
         Self {
-            media: hearing_dir.join(format!("{stem}{MEDIA_ENDING}")),
+            media: hearing_dir.join(format!("{stem}{}", facts.media_ending())),
             log: hearing_dir.join(format!("{stem}{LOG_ENDING}")),
             facts: hearing_dir.join(format!("{stem}{FACTS_ENDING}")),
         }

@@ -1,7 +1,7 @@
 //! The record as it grows: files on the local disk that are the only truth about themselves.
 //!
 //! No database row repeats what the files say, so there is nothing to disagree with after a crash.
-//! Layout: `<dir>/<hearing>/<participant>/<source>-<segment>` + `.webm` (the record), `.chunks.jsonl`
+//! Layout: `<dir>/<hearing>/<participant>/<source>-<segment>` + `.webm` or `.mkv` (the record), `.chunks.jsonl`
 //! (what of it is acknowledged) and `.segment.json` (what it is). `docs/RECORD-FORMAT.md` has the
 //! formats.
 

@@ -10,7 +10,7 @@ use crate::{
     manifest::{EVENTS_NAME, FileEntry, MANIFEST_NAME, Manifest, SEAL_NAME, SegmentHead},
     node_key::PublicKey,
     seal,
-    segment::{FACTS_ENDING, LOG_ENDING, MEDIA_ENDING, SegmentFacts},
+    segment::{FACTS_ENDING, LOG_ENDING, SegmentFacts, media_stem},
 };
 use jiff::Timestamp;
 use std::{
@@ -229,12 +229,12 @@ fn check_file(
     let located = if entry.path.as_str() == EVENTS_NAME {
         check_events(dir, manifest)?
     } else {
-        let stem = |ending| entry.path.as_str().strip_suffix(ending);
-        let stem = stem(MEDIA_ENDING).or_else(|| stem(LOG_ENDING));
+        let name = entry.path.as_str();
+        let stem = media_stem(name).or_else(|| name.strip_suffix(LOG_ENDING));
         let segment = manifest
             .segments
             .iter()
-            .find(|head| stem.is_some() && head.path.as_str().strip_suffix(MEDIA_ENDING) == stem);
+            .find(|head| stem.is_some() && media_stem(head.path.as_str()) == stem);
         match segment {
             Some(segment) => check_segment(dir, segment, manifest.hearing)?,
             None => None,
@@ -294,7 +294,7 @@ fn check_segment(
     hearing: HearingId,
 ) -> Result<Option<Violation>, StorageError> {
     let media_name = head.path.as_str();
-    let stem = media_name.strip_suffix(MEDIA_ENDING).unwrap_or(media_name);
+    let stem = media_stem(media_name).unwrap_or(media_name);
     let (log_name, facts_name) = (
         format!("{stem}{LOG_ENDING}"),
         format!("{stem}{FACTS_ENDING}"),

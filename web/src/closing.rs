@@ -7,10 +7,14 @@ use crate::{
         CourtTime, DraftText, HearingFacts, Means, Person, ProtocolDocument, ProtocolError,
         RecordFile, SpokenWord, StageMark,
     },
+    recording::codec_name,
     stores::Stores,
 };
 use jiff::{Timestamp, tz::Offset};
-use otyrys_media::recorder::{RecorderError, make_seekable};
+use otyrys_media::{
+    Codec,
+    recorder::{RecorderError, make_seekable},
+};
 use otyrys_signaling::{Hearing, Participant, TrackSource, wire::DraftLine};
 use otyrys_storage::{
     ArchivePath, Bundle, BundleInput, Digest, SegmentFacts, SegmentRecord, StorageError,
@@ -128,7 +132,8 @@ fn make_playback(
     let mut made = Vec::new();
     for segment in segments {
         let path = playback_path(&segment.facts).parse::<ArchivePath>()?;
-        let file = dir.join(format!("{}.webm", segment.facts.segment));
+        let ending = playback_ending(&segment.facts);
+        let file = dir.join(format!("{}{ending}", segment.facts.segment));
         if !file.exists() {
             make_seekable(&stores.spool.media_path(&segment.facts), &file)?;
         }
@@ -139,15 +144,30 @@ fn make_playback(
 
 fn playback_path(facts: &SegmentFacts) -> String {
     format!(
-        "playback/{}/{}-{}.webm",
-        facts.participant, facts.source, facts.segment
+        "playback/{}/{}-{}{}",
+        facts.participant,
+        facts.source,
+        facts.segment,
+        playback_ending(facts)
     )
+}
+
+/// What [`make_seekable`] makes of a file of the record.
+fn playback_ending(facts: &SegmentFacts) -> &'static str {
+    if facts.codec == codec_name(Codec::H264) {
+        ".mp4"
+    } else {
+        ".webm"
+    }
 }
 
 fn record_path(facts: &SegmentFacts) -> String {
     format!(
-        "record/{}/{}-{}.webm",
-        facts.participant, facts.source, facts.segment
+        "record/{}/{}-{}{}",
+        facts.participant,
+        facts.source,
+        facts.segment,
+        facts.media_ending()
     )
 }
 

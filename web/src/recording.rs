@@ -194,8 +194,10 @@ impl Recording {
     /// Takes a packet from the media core. The first one of a track begins its file.
     pub(crate) fn packet(&self, packet: RecordedPacket) {
         let mut state = self.lock();
-        let feed = match state.by_track.get(&packet.track) {
-            Some(feed) => *feed,
+        let feed = state.by_track.get(&packet.track).copied();
+        let feed = match feed.filter(|feed| state.records(*feed, packet.codec)) {
+            Some(feed) => feed,
+            // One file has one codec: another one ends it and begins the next.
             None => match self.begin(&mut state, packet.track, packet.codec) {
                 Some(feed) => feed,
                 None => return,
@@ -304,6 +306,7 @@ impl Recording {
     }
 
     fn begin(&self, state: &mut State, key: TrackKey, codec: Codec) -> Option<FeedId> {
+        self.end(state, key);
         let busy = state.refused.get(&key);
         if busy.is_some_and(|since| since.elapsed() < BUSY) {
             return None;
@@ -365,6 +368,15 @@ impl Recording {
     }
 }
 
+impl State {
+    /// Whether a feed writes this codec.
+    fn records(&self, feed: FeedId, codec: Codec) -> bool {
+        self.feeds
+            .get(&feed)
+            .is_none_or(|live| live.facts.codec == codec_name(codec))
+    }
+}
+
 fn forget(state: &mut State, live: &LiveFeed, feed: FeedId) {
     if state.by_track.get(&live.key) == Some(&feed) {
         state.by_track.remove(&live.key);
@@ -392,10 +404,12 @@ pub(crate) fn source_named(name: &str) -> Option<TrackSource> {
         .find(|source| source_name(*source) == name)
 }
 
-fn codec_name(codec: Codec) -> &'static str {
+/// The name of a codec in the record.
+pub(crate) fn codec_name(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "opus",
         Codec::Vp8 => "vp8",
+        Codec::H264 => "h264",
     }
 }
 

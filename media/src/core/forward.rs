@@ -7,8 +7,8 @@ use super::slot::{self, Forwarded};
 use super::tap::Tapped;
 use super::{Core, Output};
 use crate::{
-    Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
-    TrackKey, TrackKind,
+    Codec, Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
+    TrackKey, TrackKind, h264,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,18 +30,23 @@ impl Core {
         self.flowing(track, true);
         let layer = stream.layer;
         let kind = track.source.kind();
-        let codec = kind.codec();
-        let descriptor = match kind {
-            TrackKind::Audio => None,
-            TrackKind::Video => {
+        let Some(codec) = self.codec_of(track) else {
+            return;
+        };
+        let (descriptor, starts_keyframe) = match codec {
+            Codec::Opus => (None, false),
+            Codec::Vp8 => {
                 let Ok(descriptor) = Vp8Descriptor::parse(&packet.payload) else {
                     self.counters.garbage += 1;
                     return;
                 };
-                Some(descriptor)
+                (
+                    Some(descriptor),
+                    descriptor.starts_keyframe(&packet.payload),
+                )
             }
+            Codec::H264 => (None, h264::starts_keyframe(&packet.payload)),
         };
-        let starts_keyframe = descriptor.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload));
         if starts_keyframe {
             self.keyframes.satisfied((track, layer));
         }
@@ -99,6 +104,7 @@ impl Core {
             }));
         }
         let forwarded = Forwarded {
+            codec,
             layer,
             best,
             incoming: Incoming {
@@ -145,6 +151,12 @@ impl Core {
                 self.want_keyframe(track, layer);
             }
         }
+    }
+
+    /// How a track is encoded now.
+    fn codec_of(&self, track: TrackKey) -> Option<Codec> {
+        let from = self.sessions.get(&track.session)?;
+        Some(from.tracks.get(&track.source)?.codec)
     }
 
     /// Notes that a layer of a track stays away.
@@ -213,24 +225,27 @@ impl Core {
         let Some(room) = self.rooms.get(&id) else {
             return;
         };
-        let tracks: Vec<TrackKey> = room
+        let tracks: Vec<(TrackKey, Codec)> = room
             .sessions
             .iter()
             .filter_map(|session| Some((session, self.sessions.get(session)?)))
             .flat_map(|(session, state)| {
-                state.tracks.keys().map(|source| TrackKey {
-                    session: *session,
-                    source: *source,
+                state.tracks.iter().map(|(source, state)| {
+                    let track = TrackKey {
+                        session: *session,
+                        source: *source,
+                    };
+                    (track, state.codec)
                 })
             })
             .collect();
         let mut routes: BTreeMap<TrackKey, Route> = BTreeMap::new();
-        let mut wanted: BTreeMap<SessionId, BTreeSet<TrackKey>> = room
+        let mut wanted: BTreeMap<SessionId, BTreeMap<TrackKey, Codec>> = room
             .sessions
             .iter()
-            .map(|session| (*session, BTreeSet::new()))
+            .map(|session| (*session, BTreeMap::new()))
             .collect();
-        for track in tracks {
+        for (track, codec) in tracks {
             let route = routes.entry(track).or_default();
             for sink in room.graph.sinks(track) {
                 match sink {
@@ -238,7 +253,7 @@ impl Core {
                     // A session that is not in the room has no entry, so that it gets nothing.
                     Sink::Session(receiver) => {
                         if let Some(wanted) = wanted.get_mut(receiver) {
-                            wanted.insert(track);
+                            wanted.insert(track, codec);
                         }
                     }
                 }

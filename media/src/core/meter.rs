@@ -136,7 +136,7 @@ fn direction(
 }
 
 fn ticks(jitter: u32, kind: TrackKind) -> Duration {
-    let micros = u64::from(jitter) * 1_000_000 / u64::from(kind.codec().clock_rate_hz());
+    let micros = u64::from(jitter) * 1_000_000 / u64::from(kind.clock_rate_hz());
     Duration::from_micros(micros)
 }
 

@@ -5,6 +5,7 @@ mod bandwidth;
 mod checks;
 mod demux;
 mod encodings;
+mod formats;
 mod forward;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
@@ -593,6 +594,11 @@ impl Core {
         for happened in drained.happened.drain(..) {
             match happened {
                 Happened::Connected => self.tell(Event::Connected { session: id }),
+                Happened::CodecChanged => {
+                    if let Some(room) = self.sessions.get(&id).map(|session| session.room) {
+                        self.connect_tracks(room);
+                    }
+                }
                 Happened::Packet { stream, packet } => {
                     let track = TrackKey {
                         session: id,

@@ -2,6 +2,7 @@
 
 use super::checks::AnsweredChecks;
 use super::encodings::Encodings;
+use super::formats::Formats;
 use super::line::Line;
 use super::meter::{Meter, REPORT_INTERVAL};
 use super::sections::Section;
@@ -17,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 use str0m::bwe::{Bitrate, Bwe, BweKind};
 use str0m::change::SdpOffer;
-use str0m::media::{KeyframeRequestKind, Pt, Rid};
+use str0m::media::{KeyframeRequestKind, Rid};
 use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Rtc};
@@ -33,6 +34,10 @@ const REPAIR_AGE: Duration = Duration::from_secs(3);
 /// the 20 % loss that a phone at the edge of its cell has; none at all would let a client that
 /// asks for everything twice double what it costs.
 const REPAIR_SHARE: Option<f32> = Some(0.5);
+
+/// A sender may change its codec so often. A change costs a new file of the record and new slots
+/// for everybody, and no client has a reason to change to and fro.
+const CODEC_STAYS: Duration = Duration::from_secs(1);
 
 /// A client.
 pub(super) struct Session {
@@ -65,6 +70,10 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Track {
     mid: StackMid,
+    formats: Formats,
+    /// Of the packets that come; before the first one, of those that are to be expected.
+    pub(super) codec: Codec,
+    codec_changed: Option<Instant>,
     /// Of each layer.
     ssrcs: [Option<Ssrc>; MAX_LAYERS],
     /// Of the stream of each layer.
@@ -104,6 +113,8 @@ pub(super) struct Drained {
 #[derive(Debug)]
 pub(super) enum Happened {
     Connected,
+    /// A track is encoded in another way from the next packet on.
+    CodecChanged,
     Packet {
         stream: Stream,
         packet: RtpPacket,
@@ -127,9 +138,12 @@ pub(super) struct TrackChanges {
 }
 
 impl Track {
-    fn new(mid: StackMid, rids: Vec<Rid>) -> Self {
+    fn new(mid: StackMid, formats: Formats, codec: Codec, rids: Vec<Rid>) -> Self {
         Self {
             mid,
+            formats,
+            codec,
+            codec_changed: None,
             ssrcs: [None; MAX_LAYERS],
             numbers: [0; MAX_LAYERS],
             encodings: Encodings::new(rids),
@@ -148,15 +162,12 @@ impl Session {
         limits: &MediaLimits,
         now: Instant,
     ) -> Self {
-        let mut rtc = Rtc::builder()
+        let config = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
             .enable_bwe(Some(Bitrate::from(limits.first_estimate_bps)))
-            .set_stats_interval(Some(REPORT_INTERVAL))
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .build(now);
+            .set_stats_interval(Some(REPORT_INTERVAL));
+        let mut rtc = Formats::offer_all(config).build(now);
         for address in candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -243,7 +254,10 @@ impl Session {
                 continue;
             }
             let direction = media.direction();
-            let Some(payload_type) = self.payload_type(mid, section.kind) else {
+            let Some(formats) = Formats::of(&self.rtc, mid) else {
+                continue;
+            };
+            let Some(first) = formats.first() else {
                 continue;
             };
             if direction.is_receiving()
@@ -254,11 +268,11 @@ impl Session {
                     .iter()
                     .map(|layer| Rid::from(layer.as_str()))
                     .collect();
-                let kept = self
-                    .tracks
-                    .remove(source)
-                    .filter(|track| track.mid == mid && track.encodings.rids() == rids);
-                tracks.insert(*source, kept.unwrap_or_else(|| Track::new(mid, rids)));
+                let kept = self.tracks.remove(source).filter(|track| {
+                    track.mid == mid && track.formats == formats && track.encodings.rids() == rids
+                });
+                let track = kept.unwrap_or_else(|| Track::new(mid, formats.clone(), first, rids));
+                tracks.insert(*source, track);
             }
             if direction.is_sending() {
                 let mut api = self.rtc.direct_api();
@@ -279,9 +293,9 @@ impl Session {
                 }
                 let mut slot = match known {
                     Some(index) => self.slots.swap_remove(index),
-                    None => Slot::new(section.mid.clone(), section.kind, ssrc, payload_type),
+                    None => Slot::new(section.mid.clone(), section.kind, ssrc),
                 };
-                slot.payload_type = payload_type;
+                slot.formats = formats;
                 slots.push(slot);
             }
         }
@@ -302,20 +316,6 @@ impl Session {
             Some(str0m::media::MediaKind::Video) => TrackKind::Video,
             _ => TrackKind::Audio,
         }
-    }
-
-    fn payload_type(&self, mid: StackMid, kind: TrackKind) -> Option<Pt> {
-        let codec = match kind.codec() {
-            Codec::Opus => str0m::format::Codec::Opus,
-            Codec::Vp8 => str0m::format::Codec::Vp8,
-        };
-        let agreed = self.rtc.media(mid)?.remote_pts();
-        self.rtc
-            .codec_config()
-            .params()
-            .iter()
-            .find(|params| params.spec().codec == codec && agreed.contains(&params.pt()))
-            .map(|params| params.pt())
     }
 
     /// Whether STUN has proved that the client is reached at `source`.
@@ -435,7 +435,7 @@ impl Session {
                 first.then_some(Happened::Connected)
             }
             str0m::Event::RtpPacket(packet) => self
-                .stream_of(packet.header.ssrc)
+                .stream_of_packet(&packet, drained)
                 .map(|stream| Happened::Packet { stream, packet }),
             str0m::Event::StreamPaused(paused) if paused.paused => self
                 .stream_of(paused.ssrc)
@@ -469,6 +469,32 @@ impl Session {
             _ => None,
         };
         drained.happened.extend(happened);
+    }
+
+    /// The stream of a packet. Another codec begins new streams, so that whoever gets the track
+    /// waits for a key frame. Nothing for a payload type that was not agreed on, and for a codec
+    /// that is not to be believed yet.
+    fn stream_of_packet(&mut self, packet: &RtpPacket, drained: &mut Drained) -> Option<Stream> {
+        let stream = self.stream_of(packet.header.ssrc)?;
+        let track = self.tracks.get_mut(&stream.source)?;
+        let codec = track.formats.codec(packet.header.payload_type)?;
+        if track.codec == codec {
+            return Some(stream);
+        }
+        let now = packet.timestamp;
+        if track
+            .codec_changed
+            .is_some_and(|changed| now < changed + CODEC_STAYS)
+        {
+            return None;
+        }
+        track.codec = codec;
+        track.codec_changed = Some(now);
+        track.ssrcs = [None; MAX_LAYERS];
+        self.by_ssrc
+            .retain(|_, other| other.source != stream.source);
+        drained.happened.push(Happened::CodecChanged);
+        self.stream_of(packet.header.ssrc)
     }
 
     /// What is sent with `ssrc`. A new SSRC on a section begins a new stream of its source.

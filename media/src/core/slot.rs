@@ -1,13 +1,14 @@
 //! A receiving section of a client, and which track fills it.
 
 use super::encodings::Best;
+use super::formats::Formats;
 use super::rewriter::{Incoming, PictureNumbers, Rewriter, Rewritten};
-use crate::{Layer, Mid, SlotFill, TrackKey, TrackKind};
-use std::collections::BTreeSet;
+use crate::{Codec, Layer, Mid, SlotFill, TrackKey, TrackKind};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use str0m::Rtc;
-use str0m::media::{ExtensionValues, Pt};
+use str0m::media::ExtensionValues;
 use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
 
 /// One `recvonly` section of a client's offer.
@@ -16,7 +17,7 @@ pub(super) struct Slot {
     pub(super) mid: Mid,
     pub(super) kind: TrackKind,
     pub(super) ssrc: Ssrc,
-    pub(super) payload_type: Pt,
+    pub(super) formats: Formats,
     track: Option<TrackKey>,
     /// The best layer that the line and the page allow; nothing while neither has room for it.
     allowed: Option<Layer>,
@@ -29,6 +30,7 @@ pub(super) struct Slot {
 
 /// A packet on its way to many slots: what does not depend on the slot, worked out once.
 pub(super) struct Forwarded {
+    pub(super) codec: Codec,
     pub(super) layer: Layer,
     pub(super) best: Best,
     pub(super) incoming: Incoming,
@@ -49,12 +51,12 @@ pub(super) struct Written {
 }
 
 impl Slot {
-    pub(super) fn new(mid: Mid, kind: TrackKind, ssrc: Ssrc, payload_type: Pt) -> Self {
+    pub(super) fn new(mid: Mid, kind: TrackKind, ssrc: Ssrc) -> Self {
         Self {
             mid,
             kind,
             ssrc,
-            payload_type,
+            formats: Formats::default(),
             track: None,
             allowed: Some(Layer::SMALLEST),
             layer: None,
@@ -107,7 +109,9 @@ impl Slot {
     /// the slot shows or is about to show.
     pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded) -> Written {
         let mut written = Written::default();
-        let Some(most) = self.allowed else {
+        let (Some(most), Some(payload_type)) =
+            (self.allowed, self.formats.payload_type(packet.codec))
+        else {
             return written;
         };
         let wanted = packet.best.up_to(most);
@@ -143,7 +147,7 @@ impl Slot {
         // the receiver's jitter buffer may adapt there (RFC 3551, section 4.1).
         let marker = packet.marker || (switched && self.kind == TrackKind::Audio);
         let mut write = RtpWrite::new(
-            self.payload_type,
+            payload_type,
             seq.into(),
             timestamp,
             packet.arrival,
@@ -182,24 +186,36 @@ pub(super) struct Assignment {
     pub(super) needed: Option<(u32, u32)>,
 }
 
-/// Fills `slots` with the `wanted` tracks. A track that is still wanted keeps its slot; the others
-/// take free slots of their kind, in order.
-pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignment {
+/// Fills `slots` with the `wanted` tracks, each in its codec. A track that is still wanted keeps
+/// its slot; the others take free slots that can show them, in order. A track whose codec no slot
+/// of its kind has agreed on gets none, and more slots would not help it.
+pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeMap<TrackKey, Codec>) -> Assignment {
     let mut outcome = Assignment::default();
+    let can_show = |slot: &Slot, codec| slot.formats.payload_type(codec).is_some();
     let mut unplaced = wanted.clone();
+    unplaced.retain(|track, codec| {
+        let kind = track.source.kind();
+        !slots.iter().any(|slot| slot.kind == kind)
+            || slots.iter().any(|slot| can_show(slot, *codec))
+    });
     for slot in slots.iter_mut() {
-        let keeps = slot.track.is_some_and(|track| unplaced.remove(&track));
+        let keeps = slot.track.is_some_and(|track| {
+            unplaced
+                .get(&track)
+                .is_some_and(|codec| can_show(slot, *codec))
+                && unplaced.remove(&track).is_some()
+        });
         if !keeps && slot.track.is_some() {
             slot.clear();
             outcome.changed = true;
         }
     }
     let mut left_over = false;
-    for track in unplaced {
+    for (track, codec) in unplaced {
         let kind = track.source.kind();
         let Some(slot) = slots
             .iter_mut()
-            .find(|slot| slot.kind == kind && slot.track.is_none())
+            .find(|slot| slot.track.is_none() && can_show(slot, codec))
         else {
             left_over = true;
             continue;
@@ -215,7 +231,7 @@ pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignm
     if left_over {
         let count = |kind| {
             let tracks = wanted
-                .iter()
+                .keys()
                 .filter(|track| track.source.kind() == kind)
                 .count();
             u32::try_from(tracks).unwrap_or(u32::MAX)
@@ -229,6 +245,7 @@ pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeSet<TrackKey>) -> Assignm
 mod tests {
     use super::*;
     use crate::{SessionId, Source};
+    use str0m::media::Pt;
 
     fn camera(session: u64) -> TrackKey {
         TrackKey {
@@ -237,17 +254,24 @@ mod tests {
         }
     }
 
-    fn slots(count: u32) -> Vec<Slot> {
-        (0..count)
-            .map(|index| {
-                Slot::new(
-                    Mid::new(index.to_string()),
-                    TrackKind::Video,
-                    Ssrc::from(index),
-                    Pt::from(96),
-                )
+    /// Picture slots that have agreed on these codecs.
+    fn slots(agreed: &[&[Codec]]) -> Vec<Slot> {
+        (0..)
+            .zip(agreed)
+            .map(|(index, codecs)| {
+                let mid = Mid::new(index.to_string());
+                let mut slot = Slot::new(mid, TrackKind::Video, Ssrc::from(index));
+                slot.formats = (96..)
+                    .map(Pt::new_with_value)
+                    .zip(codecs.iter().copied())
+                    .collect();
+                slot
             })
             .collect()
+    }
+
+    fn in_vp8(tracks: &[TrackKey]) -> BTreeMap<TrackKey, Codec> {
+        tracks.iter().map(|track| (*track, Codec::Vp8)).collect()
     }
 
     fn filled(slots: &[Slot]) -> Vec<Option<TrackKey>> {
@@ -256,35 +280,57 @@ mod tests {
 
     #[test]
     fn a_track_keeps_its_slot_while_others_come_and_go() {
-        let mut slots = slots(2);
-        assign(&mut slots, &BTreeSet::from([camera(5), camera(6)]));
+        let mut slots = slots(&[&[Codec::Vp8], &[Codec::Vp8]]);
+        assign(&mut slots, &in_vp8(&[camera(5), camera(6)]));
         assert_eq!(filled(&slots), [Some(camera(5)), Some(camera(6))]);
 
-        let gone = assign(&mut slots, &BTreeSet::from([camera(6)]));
+        let gone = assign(&mut slots, &in_vp8(&[camera(6)]));
         assert!(gone.changed);
         assert_eq!(filled(&slots), [None, Some(camera(6))]);
 
-        let came = assign(&mut slots, &BTreeSet::from([camera(1), camera(6)]));
+        let came = assign(&mut slots, &in_vp8(&[camera(1), camera(6)]));
         assert_eq!(came.new_pictures, [camera(1)]);
         assert_eq!(filled(&slots), [Some(camera(1)), Some(camera(6))]);
         assert_eq!(
-            assign(&mut slots, &BTreeSet::from([camera(1), camera(6)])),
+            assign(&mut slots, &in_vp8(&[camera(1), camera(6)])),
             Assignment::default()
         );
     }
 
     #[test]
     fn too_few_slots_say_how_many_are_needed() {
-        let mut slots = slots(1);
+        let mut slots = slots(&[&[Codec::Vp8]]);
         let microphone = TrackKey {
             session: SessionId(1),
             source: Source::Microphone,
         };
         let outcome = assign(
             &mut slots,
-            &BTreeSet::from([camera(1), camera(2), camera(3), microphone]),
+            &in_vp8(&[camera(1), camera(2), camera(3), microphone]),
         );
         assert_eq!(outcome.needed, Some((1, 3)));
         assert_eq!(filled(&slots), [Some(camera(1))]);
+    }
+
+    #[test]
+    fn a_track_gets_a_slot_only_where_its_codec_was_agreed_on() {
+        const BOTH: &[Codec] = &[Codec::Vp8, Codec::H264];
+        let mut slots = slots(&[&[Codec::Vp8], BOTH]);
+        let mut wanted = BTreeMap::from([(camera(1), Codec::H264)]);
+        assign(&mut slots, &wanted);
+        assert_eq!(filled(&slots), [None, Some(camera(1))]);
+
+        wanted.insert(camera(2), Codec::H264);
+        let more = assign(&mut slots, &wanted);
+        assert_eq!(more.needed, Some((0, 2)));
+
+        slots.pop();
+        assert_eq!(assign(&mut slots, &wanted), Assignment::default());
+        wanted.insert(camera(2), Codec::Vp8);
+        assign(&mut slots, &wanted);
+        assert_eq!(filled(&slots), [Some(camera(2))]);
+        wanted.insert(camera(2), Codec::H264);
+        assert!(assign(&mut slots, &wanted).changed);
+        assert_eq!(filled(&slots), [None]);
     }
 }

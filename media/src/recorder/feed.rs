@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::frames::FrameAssembler;
 use super::muxer::{Block, Content, Muxer, MuxerError};
 use super::reorder::{Inserted, Released, ReorderBuffer};
 use super::timeline::Timeline;
-use super::vp8::FrameAssembler;
 use super::{ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderConfig, RecorderEvent, opus};
-use crate::{Codec, RecordedPacket};
+use crate::RecordedPacket;
 
 /// Key frames are asked for again after so long.
 const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ impl Feed {
             stream: 0,
             reorder: ReorderBuffer::new(config.max_wait, config.max_held),
             timeline: Timeline::new(info.epoch, info.codec.clock_rate_hz()),
-            frames: (info.codec == Codec::Vp8).then(FrameAssembler::new),
+            frames: FrameAssembler::new(info.codec),
             keyframe_asked: None,
             late_run: 0,
             lost_packets: 0,
@@ -235,19 +235,16 @@ impl Feed {
                 else {
                     return Ok(());
                 };
-                let content = frame
-                    .key_size
-                    .map(|(width, height)| Content::Vp8 { width, height });
                 let placed = Placed {
                     at: self.timeline.place(frame.rtp_time),
                     data: Bytes::from(frame.data),
                     // How long a picture stands is known only when the next one comes.
                     length: Duration::ZERO,
-                    key: frame.key_size.is_some(),
+                    key: frame.key.is_some(),
                     shown: frame.shown,
                     arrival: packet.arrival,
                 };
-                self.write(placed, content, around)
+                self.write(placed, frame.key, around)
             }
         }
     }

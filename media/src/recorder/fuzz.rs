@@ -1,9 +1,10 @@
 //! Fuzz targets of what the recorder hides: order, record clock, frames.
 
+use super::frames::FrameAssembler;
 use super::opus;
 use super::reorder::{Inserted, Released, ReorderBuffer};
 use super::timeline::Timeline;
-use super::vp8::FrameAssembler;
+use crate::{Codec, h264};
 use arbitrary::{Arbitrary, Unstructured};
 use std::time::{Duration, Instant};
 use str0m::rtp::Vp8Descriptor;
@@ -56,16 +57,17 @@ const MAX_HELD: usize = 16;
 /// counted, and time on the record never runs backwards.
 pub(crate) fn run(bytes: &[u8]) {
     let mut input = Unstructured::new(bytes);
-    let clock_rate_hz = match u8::arbitrary(&mut input) {
-        Ok(0) => 0,
-        Ok(odd) if odd & 1 == 1 => 48_000,
-        _ => 90_000,
+    let (clock_rate_hz, codec) = match u8::arbitrary(&mut input) {
+        Ok(0) => (0, Codec::Vp8),
+        Ok(odd) if odd & 1 == 1 => (48_000, Codec::Vp8),
+        Ok(second) if second & 2 == 2 => (90_000, Codec::H264),
+        _ => (90_000, Codec::Vp8),
     };
     let epoch = Instant::now() + Duration::from_secs(1);
     let mut now = epoch - Duration::from_secs(1);
     let mut reorder = ReorderBuffer::new(MAX_WAIT, MAX_HELD);
     let mut timeline = Timeline::new(epoch, clock_rate_hz);
-    let mut frames = FrameAssembler::new();
+    let mut frames = FrameAssembler::new(codec).expect("a picture");
     let mut out = Out::default();
     let (mut seq, mut timestamp) = (100_u64, 1_u64 << 40);
     let mut held = 0;
@@ -160,7 +162,7 @@ impl Out {
         let frame = frames.push(packet.payload, packet.timestamp, packet.marker);
         if let Some(frame) = frame {
             assert!(
-                !waited || frame.key_size.is_some(),
+                !waited || frame.key.is_some(),
                 "a frame without its reference"
             );
             assert!(frame.data.len() >= 3 && frame.rtp_time == packet.timestamp);
@@ -177,11 +179,20 @@ pub(crate) fn payload(bytes: &[u8]) {
     }
     assert!((1..=2).contains(&opus::channels(bytes)));
 
-    let mut frames = FrameAssembler::new();
-    let frame = frames.push(bytes, 0, true);
+    let whole = |codec| {
+        let mut frames = FrameAssembler::new(codec).expect("a picture");
+        frames.push(bytes, 0, true)
+    };
+    if let Some(frame) = whole(Codec::H264) {
+        assert!(frame.key.is_some(), "only a key frame comes first");
+        assert!(
+            h264::starts_keyframe(bytes),
+            "the forwarder sees no key frame"
+        );
+    }
     let keyframe = Vp8Descriptor::parse(bytes).is_ok_and(|vp8| vp8.starts_keyframe(bytes));
-    if let Some(frame) = frame {
-        assert!(frame.key_size.is_some(), "only a key frame comes first");
+    if let Some(frame) = whole(Codec::Vp8) {
+        assert!(frame.key.is_some(), "only a key frame comes first");
         assert!(bytes.ends_with(&frame.data));
         // TL0PICIDX without TID is malformed to the stack and harmless to the recorder.
         let malformed = bytes[0] & 0x80 != 0 && bytes[1] & 0x60 == 0x40;

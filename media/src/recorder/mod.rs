@@ -1,7 +1,8 @@
-//! From recorded packets to files that play: one streamable WebM file for each segment.
+//! From recorded packets to files that play: one streamable file for each segment, WebM, or
+//! Matroska for H.264.
 //!
-//! Packets are put in order , placed on the record clock, taken out of
-//! their RTP payloads and muxed by GStreamer's `webmmux`; the bytes go to a [`ChunkSink`] at
+//! Packets are put in order, placed on the record clock, taken out of
+//! their RTP payloads and muxed by GStreamer; the bytes go to a [`ChunkSink`] at
 //! least each [`RecorderConfig::chunk`], cut between blocks, so that what has been appended
 //! at any moment is a file that plays. Nothing is decoded or encoded.
 //!
@@ -15,13 +16,16 @@
 
 mod error;
 mod feed;
+mod frames;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
+mod h264;
 mod muxer;
 mod opus;
 mod playback;
 mod reorder;
 mod sink;
+mod sps;
 mod timeline;
 mod vp8;
 mod worker;

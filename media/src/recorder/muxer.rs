@@ -1,4 +1,4 @@
-//! One `webmmux`, driven by hand.
+//! One `webmmux`, or `matroskamux` for what WebM may not hold, driven by hand.
 //!
 //! The element's pads are linked to pads of our own and pushed to directly: the muxer works
 //! inside the call, on the caller's thread. There is no `appsrc`, whose task would cost one
@@ -12,18 +12,30 @@ use gstreamer::prelude::*;
 
 use super::RecorderError;
 
-/// The muxer's element and where it comes from.
+/// The muxers' elements and where they come from.
 pub(super) const WEBMMUX: (&str, &str) = ("webmmux", "gstreamer1.0-plugins-good");
+pub(super) const MATROSKAMUX: (&str, &str) = ("matroskamux", "gstreamer1.0-plugins-good");
 
 /// Clusters end after so much, so that a reader who seeks without an index, or who meets a
 /// torn file, is never far from the next cluster.
 const CLUSTER: Duration = Duration::from_secs(1);
 
 /// What is muxed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
-    Opus { channels: u8 },
-    Vp8 { width: u16, height: u16 },
+    Opus {
+        channels: u8,
+    },
+    Vp8 {
+        width: u16,
+        height: u16,
+    },
+    H264 {
+        width: u16,
+        height: u16,
+        /// `AVCDecoderConfigurationRecord`.
+        configuration: Vec<u8>,
+    },
 }
 
 /// One packet or picture on its way into the file.
@@ -67,7 +79,11 @@ pub(super) fn require_element(
 
 impl Muxer {
     pub(super) fn new(content: Content) -> Result<Self, MuxerError> {
-        let element = gst::ElementFactory::make(WEBMMUX.0)
+        let (factory, _) = match content {
+            Content::Opus { .. } | Content::Vp8 { .. } => WEBMMUX,
+            Content::H264 { .. } => MATROSKAMUX,
+        };
+        let element = gst::ElementFactory::make(factory)
             .property("streamable", true)
             .property("writing-app", "otyrys")
             .property("min-cluster-duration", CLUSTER.as_nanos() as i64)
@@ -86,6 +102,21 @@ impl Muxer {
             Content::Vp8 { width, height } => (
                 "video_%u",
                 gst::Caps::builder("video/x-vp8")
+                    .field("width", i32::from(width))
+                    .field("height", i32::from(height))
+                    .field("framerate", gst::Fraction::new(0, 1))
+                    .build(),
+            ),
+            Content::H264 {
+                width,
+                height,
+                configuration,
+            } => (
+                "video_%u",
+                gst::Caps::builder("video/x-h264")
+                    .field("stream-format", "avc3")
+                    .field("alignment", "au")
+                    .field("codec_data", gst::Buffer::from_slice(configuration))
                     .field("width", i32::from(width))
                     .field("height", i32::from(height))
                     .field("framerate", gst::Fraction::new(0, 1))
@@ -120,11 +151,11 @@ impl Muxer {
         let sink = self
             .element
             .request_pad_simple(pad_name)
-            .ok_or_else(|| MuxerError("webmmux gives no input".to_owned()))?;
+            .ok_or_else(|| MuxerError("the muxer gives no input".to_owned()))?;
         let source = self
             .element
             .static_pad("src")
-            .ok_or_else(|| MuxerError("webmmux has no output".to_owned()))?;
+            .ok_or_else(|| MuxerError("the muxer has no output".to_owned()))?;
         source
             .link(&self.output)
             .map_err(refused("output cannot be linked"))?;
@@ -147,7 +178,7 @@ impl Muxer {
         if accepted {
             Ok(())
         } else {
-            Err(MuxerError(format!("webmmux does not accept {caps}")))
+            Err(MuxerError(format!("the muxer does not accept {caps}")))
         }
     }
 
@@ -194,7 +225,7 @@ impl Drop for Muxer {
 }
 
 fn refused<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> MuxerError {
-    move |error| MuxerError(format!("webmmux {what}: {error}"))
+    move |error| MuxerError(format!("the muxer {what}: {error}"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::feed::{Feed, FeedError, Surroundings};
-use super::muxer::{WEBMMUX, require_element};
+use super::muxer::{MATROSKAMUX, WEBMMUX, require_element};
 use super::{ChunkSink, FeedId, FeedInfo, RecorderConfig, RecorderError, RecorderEvent};
 use crate::RecordedPacket;
 
@@ -76,6 +76,7 @@ impl Recorder {
         sink: Arc<dyn ChunkSink>,
     ) -> Result<(Self, RecorderEvents), RecorderError> {
         require_element(WEBMMUX)?;
+        require_element(MATROSKAMUX)?;
         let (events, receiver) = mpsc::channel(config.queue_events.max(1));
         let config = Arc::new(config);
         let mut lanes = Vec::new();

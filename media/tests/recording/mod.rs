@@ -17,7 +17,7 @@ use gstreamer_app::AppSink;
 use otyrys_media::recorder::{
     ChunkSink, ChunkWriter, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderEvent, SegmentKey,
 };
-use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey};
+use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey, TrackKind};
 
 pub(crate) const FEED: FeedId = FeedId(7);
 pub(crate) const SEGMENT: SegmentKey = SegmentKey(0x1234);
@@ -51,6 +51,126 @@ pub(crate) fn picture(seconds: u32) -> Vec<RecordedPacket> {
     )
 }
 
+/// H.264 pictures of the given size at 30 a second, a key frame each second: encoded by libx264
+/// as WebRTC encoders do (constrained baseline, parameter sets before each key frame), in packets
+/// of all three kinds of RFC 6184.
+pub(crate) fn h264_picture(seconds: u32, size: &str) -> Vec<RecordedPacket> {
+    /// Above it a unit is sent in fragments.
+    const MTU: usize = 600;
+
+    let film = tool(
+        "ffmpeg",
+        &[
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            &format!("testsrc2=size={size}:rate=30:duration={seconds}"),
+            "-c:v",
+            "libx264",
+            "-profile:v",
+            "baseline",
+            "-pix_fmt",
+            "yuv420p",
+            "-g",
+            "30",
+            "-threads",
+            "1",
+            "-f",
+            "h264",
+            "-",
+        ],
+    );
+    let mut made = Vec::new();
+    let mut sets: Vec<&[u8]> = Vec::new();
+    let mut frame = 0;
+    for unit in units(&film) {
+        let mut payloads = Vec::new();
+        match unit[0] & 0x1f {
+            7 | 8 => sets.push(unit),
+            6 => payloads.push(unit.to_vec()),
+            1 | 5 => {
+                if !sets.is_empty() {
+                    let mut aggregate = vec![0x78];
+                    for set in sets.drain(..) {
+                        aggregate.extend(u16::try_from(set.len()).unwrap().to_be_bytes());
+                        aggregate.extend(set);
+                    }
+                    payloads.push(aggregate);
+                }
+                if unit.len() <= MTU {
+                    payloads.push(unit.to_vec());
+                } else {
+                    let parts = unit[1..].chunks(MTU);
+                    let last = parts.len() - 1;
+                    for (index, part) in parts.enumerate() {
+                        let start = if index == 0 { 0x80 } else { 0 };
+                        let end = if index == last { 0x40 } else { 0 };
+                        let mut fragment = vec![unit[0] & 0xe0 | 28, start | end | unit[0] & 0x1f];
+                        fragment.extend(part);
+                        payloads.push(fragment);
+                    }
+                }
+            }
+            other => panic!("libx264 wrote a unit of type {other}"),
+        }
+        let slice = matches!(unit[0] & 0x1f, 1 | 5);
+        let last = payloads.len();
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let seq = made.len() as u64;
+            let marker = slice && index + 1 == last;
+            made.push(recorded(Codec::H264, seq, frame * 3_000, marker, &payload));
+        }
+        frame += u64::from(slice);
+    }
+    made
+}
+
+/// The NAL units of a byte stream (ITU-T H.264, annex B).
+fn units(stream: &[u8]) -> Vec<&[u8]> {
+    let starts: Vec<usize> = (0..stream.len())
+        .filter(|at| stream[*at..].starts_with(&[0, 0, 1]))
+        .collect();
+    let ends = starts[1..].iter().copied().chain([stream.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| {
+            let mut unit = &stream[start + 3..end];
+            while let [rest @ .., 0] = unit {
+                unit = rest;
+            }
+            unit
+        })
+        .collect()
+}
+
+/// One packet as the core hands it over, with its arrival as over an even network.
+fn recorded(codec: Codec, seq: u64, ticks: u64, marker: bool, payload: &[u8]) -> RecordedPacket {
+    let source = match codec.kind() {
+        TrackKind::Audio => Source::Microphone,
+        TrackKind::Video => Source::Camera,
+    };
+    let micros = ticks * 1_000_000 / u64::from(codec.clock_rate_hz());
+    RecordedPacket {
+        track: TrackKey {
+            session: SessionId(1),
+            source,
+        },
+        kind: codec.kind(),
+        codec,
+        stream: 1,
+        seq: 70_000 + seq,
+        timestamp: 5_000_000_000 + ticks,
+        clock_rate_hz: codec.clock_rate_hz(),
+        arrival: epoch() + Duration::from_millis(DELAY_MS) + Duration::from_micros(micros),
+        marker,
+        payload: Bytes::copy_from_slice(payload),
+        sender_report: None,
+    }
+}
+
 /// The packets that a pipeline makes, with arrival times as over an even network, beginning at
 /// [`epoch`].
 fn packets(codec: Codec, pipeline: &str) -> Vec<RecordedPacket> {
@@ -65,11 +185,6 @@ fn packets(codec: Codec, pipeline: &str) -> Vec<RecordedPacket> {
         .downcast::<AppSink>()
         .unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
-    let source = match codec {
-        Codec::Opus => Source::Microphone,
-        Codec::Vp8 => Source::Camera,
-    };
-    let zero = epoch();
     let mut first: Option<(u16, u32)> = None;
     let mut made = Vec::new();
     while let Ok(sample) = out.pull_sample() {
@@ -78,23 +193,13 @@ fn packets(codec: Codec, pipeline: &str) -> Vec<RecordedPacket> {
         let time = u32::from_be_bytes([map[4], map[5], map[6], map[7]]);
         let (first_seq, first_time) = *first.get_or_insert((seq, time));
         let ticks = u64::from(time.wrapping_sub(first_time));
-        let micros = ticks * 1_000_000 / u64::from(codec.clock_rate_hz());
-        made.push(RecordedPacket {
-            track: TrackKey {
-                session: SessionId(1),
-                source,
-            },
-            kind: source.kind(),
+        made.push(recorded(
             codec,
-            stream: 1,
-            seq: 70_000 + u64::from(seq.wrapping_sub(first_seq)),
-            timestamp: 5_000_000_000 + ticks,
-            clock_rate_hz: codec.clock_rate_hz(),
-            arrival: zero + Duration::from_millis(DELAY_MS) + Duration::from_micros(micros),
-            marker: map[1] & 0x80 != 0,
-            payload: Bytes::copy_from_slice(&map[12 + 4 * usize::from(map[0] & 0x0f)..]),
-            sender_report: None,
-        });
+            u64::from(seq.wrapping_sub(first_seq)),
+            ticks,
+            map[1] & 0x80 != 0,
+            &map[12 + 4 * usize::from(map[0] & 0x0f)..],
+        ));
     }
     pipeline.set_state(gst::State::Null).unwrap();
     assert!(!made.is_empty());
@@ -267,6 +372,23 @@ pub(crate) fn block_times_ms(file: &Path) -> Vec<u64> {
         .lines()
         .map(|line| (line.trim_end_matches(',').parse::<f64>().unwrap() * 1_000.0).round() as u64)
         .collect()
+}
+
+/// Codec, width and height of a picture, as ffprobe reads them.
+pub(crate) fn stream_facts(file: &Path) -> String {
+    let text = tool(
+        "ffprobe",
+        &[
+            "-v",
+            "error",
+            "-show_entries",
+            "stream=codec_name,width,height",
+            "-of",
+            "csv=p=0",
+            file.to_str().unwrap(),
+        ],
+    );
+    String::from_utf8(text).unwrap().trim().to_owned()
 }
 
 /// What the header says, in milliseconds; a streamable file says nothing.

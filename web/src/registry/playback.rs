@@ -72,6 +72,8 @@ pub(super) async fn serve(
 fn kind(name: &str) -> (&'static str, Use) {
     match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("webm") => ("video/webm", Use::Show),
+        Some("mp4") => ("video/mp4", Use::Show),
+        Some("mkv") => ("video/x-matroska", Use::Save),
         Some("html") => ("text/html; charset=utf-8", Use::Show),
         Some("json") => ("application/json", Use::Show),
         Some("txt") => ("text/plain; charset=utf-8", Use::Show),

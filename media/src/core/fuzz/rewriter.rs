@@ -123,7 +123,7 @@ pub(crate) fn run(bytes: &[u8]) {
                     tl0_pic_idx,
                 }
             }),
-            clock_rate_hz: kind.codec().clock_rate_hz(),
+            clock_rate_hz: kind.clock_rate_hz(),
         };
         let awaited = rewriter.awaits(packet.origin);
         assert_eq!(

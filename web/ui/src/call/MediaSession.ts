@@ -224,14 +224,14 @@ export class MediaSession {
     const init: RTCRtpTransceiverInit = { direction: "sendonly" };
     if (source === "camera") init.sendEncodings = encodingsFor(track.getSettings().height ?? 0);
     const transceiver = peer.addTransceiver(track, init);
-    if (source === "camera") preferVp8(transceiver);
+    if (source === "camera") preferPictureCodecs(transceiver);
     this.senders[source] = transceiver;
   }
 
   private addSlots(peer: RTCPeerConnection, kind: "audio" | "video", count: number): void {
     for (let added = 0; added < count; added += 1) {
       const transceiver = peer.addTransceiver(kind, { direction: "recvonly" });
-      if (kind === "video") preferVp8(transceiver);
+      if (kind === "video") preferPictureCodecs(transceiver);
     }
   }
 
@@ -350,9 +350,14 @@ export class MediaSession {
   }
 }
 
-/** Offers VP8 and its repair stream only: the codec that every part of the server understands. */
-function preferVp8(transceiver: RTCRtpTransceiver): void {
+/**
+ * Offers to send VP8, which everybody can show, and H.264 from a browser that has nothing else;
+ * offers to receive both. Each with its repair stream.
+ */
+function preferPictureCodecs(transceiver: RTCRtpTransceiver): void {
   const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const wanted = codecs.filter(({ mimeType }) => /^video\/(vp8|rtx)$/i.test(mimeType));
-  if (wanted.some(({ mimeType }) => /vp8$/i.test(mimeType))) transceiver.setCodecPreferences(wanted);
+  const named = (name: string) => codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${name}`);
+  const [vp8, h264] = [named("vp8"), named("h264")];
+  const wanted = transceiver.direction === "sendonly" && vp8.length > 0 ? vp8 : [...vp8, ...h264];
+  if (wanted.length > 0) transceiver.setCodecPreferences([...wanted, ...named("rtx")]);
 }

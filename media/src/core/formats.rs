@@ -1,0 +1,76 @@
+//! What the payload types of a section mean.
+
+use crate::Codec;
+use str0m::media::Pt;
+use str0m::{Rtc, RtcConfig};
+
+/// The codecs of a section that client and server agreed on, the one to be used first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Formats(Vec<(Pt, Codec)>);
+
+impl Formats {
+    /// Lets a stack agree on what the core can forward, in the order of its answers: VP8 before
+    /// H.264, which browsers then use only if they have nothing else.
+    pub(super) fn offer_all(config: RtcConfig) -> RtcConfig {
+        /// Constrained baseline, level 3.1 (1280x720 at 30 pictures a second): the profile that
+        /// everybody with H.264 must have (RFC 7742, section 6.2).
+        const H264_PROFILE: u32 = 0x42_e0_1f;
+
+        let mut config = config
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true);
+        let fragments_units = true;
+        config.codec_config().add_h264(
+            Pt::from(108),
+            Some(Pt::from(109)),
+            fragments_units,
+            H264_PROFILE,
+        );
+        config
+    }
+
+    /// What was agreed on for a section; nothing if there is no such section.
+    pub(super) fn of(rtc: &Rtc, mid: str0m::media::Mid) -> Option<Self> {
+        let agreed = rtc.media(mid)?.remote_pts();
+        let formats = rtc
+            .codec_config()
+            .params()
+            .iter()
+            .filter(|params| agreed.contains(&params.pt()))
+            .filter_map(|params| Some((params.pt(), codec(params.spec().codec)?)));
+        Some(formats.collect())
+    }
+
+    /// The codec to be used first.
+    pub(super) fn first(&self) -> Option<Codec> {
+        self.0.first().map(|(_, codec)| *codec)
+    }
+
+    /// What packets of a payload type hold; nothing if it was not agreed on.
+    pub(super) fn codec(&self, payload_type: Pt) -> Option<Codec> {
+        let known = self.0.iter().find(|(known, _)| *known == payload_type);
+        known.map(|(_, codec)| *codec)
+    }
+
+    /// The payload type of a codec; nothing if it was not agreed on.
+    pub(super) fn payload_type(&self, codec: Codec) -> Option<Pt> {
+        let known = self.0.iter().find(|(_, known)| *known == codec);
+        known.map(|(payload_type, _)| *payload_type)
+    }
+}
+
+impl FromIterator<(Pt, Codec)> for Formats {
+    fn from_iter<I: IntoIterator<Item = (Pt, Codec)>>(formats: I) -> Self {
+        Self(formats.into_iter().collect())
+    }
+}
+
+fn codec(codec: str0m::format::Codec) -> Option<Codec> {
+    match codec {
+        str0m::format::Codec::Opus => Some(Codec::Opus),
+        str0m::format::Codec::Vp8 => Some(Codec::Vp8),
+        str0m::format::Codec::H264 => Some(Codec::H264),
+        _ => None,
+    }
+}
