@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// One RTP packet of a track, as it came, decrypted and without its header.
 ///
 /// Packets come in the order of arrival: a reordered or repaired packet comes late, with a lower
-/// [`seq`](Self::seq). A packet is delivered once.
+/// [`seq`](Self::seq). A packet is delivered once. Sound that came in RED (RFC 2198) is taken out
+/// of it; a lost packet that a later one repeats comes with that one, without a marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedPacket {
     /// Whose.

@@ -2,7 +2,8 @@
 //! filled without asking.
 //!
 //! The WebRTC stack hands RED packets over as they came. [`Red`] takes one apart without
-//! allocating; [`Recovery`] says which missing packet a repeated block is.
+//! allocating; [`Recovery`] says which missing packet a repeated block is. Receivers that agreed
+//! on RED get it whole and recover by themselves; others, and the recorder, get what is inside.
 
 /// More blocks than this are refused, as by libwebrtc's receiver: a header of 4 octets each
 /// would turn one datagram into hundreds of packets.

@@ -20,6 +20,8 @@ const HOLD: Duration = Duration::from_secs(2);
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// What a voice needs with its headers, in bit/s: Opus at 32 kbit/s and 50 packets a second.
 const VOICE_BPS: u64 = 60_000;
+/// The same in RED: each packet holds the one before it too.
+const TWOFOLD_VOICE_BPS: u64 = 95_000;
 /// The estimator is asked for so much more than what is needed, because a larger layer is taken
 /// only with room to spare.
 const WISHED_PERCENT: u64 = 125;
@@ -247,12 +249,16 @@ impl Demand {
         let mut slots = Vec::new();
         let mut wishes = Vec::new();
         let mut voices = 0;
+        let mut voice_bps = VOICE_BPS;
         for (index, slot) in session.slots.iter().enumerate() {
             let Some(track) = slot.track() else {
                 continue;
             };
             if slot.kind == TrackKind::Audio {
                 voices += 1;
+                if slot.formats.red().is_some() && session.line.carries_twofold_sound() {
+                    voice_bps = TWOFOLD_VOICE_BPS;
+                }
                 continue;
             }
             let Some(picture) = pictures.get(&track) else {
@@ -277,7 +283,7 @@ impl Demand {
             slots,
             wishes,
             // More voices than three are seldom heard at once; the others send next to nothing.
-            sound_bps: VOICE_BPS * voices.min(3),
+            sound_bps: voice_bps * voices.min(3),
         }
     }
 

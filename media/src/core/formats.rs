@@ -1,12 +1,17 @@
 //! What the payload types of a section mean.
 
+use super::sections::Section;
 use crate::Codec;
 use str0m::media::Pt;
 use str0m::{Rtc, RtcConfig};
 
 /// The codecs of a section that client and server agreed on, the one to be used first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Formats(Vec<(Pt, Codec)>);
+pub(super) struct Formats {
+    codecs: Vec<(Pt, Codec)>,
+    /// Of Opus in RED (RFC 2198).
+    red: Option<Pt>,
+}
 
 impl Formats {
     /// Lets a stack agree on what the core can forward, in the order of its answers: VP8 before
@@ -18,7 +23,7 @@ impl Formats {
 
         let mut config = config
             .clear_codecs()
-            .enable_opus(true, false)
+            .enable_opus(true, true)
             .enable_vp8(true);
         let fragments_units = true;
         config.codec_config().add_h264(
@@ -31,38 +36,54 @@ impl Formats {
     }
 
     /// What was agreed on for a section; nothing if there is no such section.
-    pub(super) fn of(rtc: &Rtc, mid: str0m::media::Mid) -> Option<Self> {
-        let agreed = rtc.media(mid)?.remote_pts();
-        let formats = rtc
-            .codec_config()
-            .params()
-            .iter()
-            .filter(|params| agreed.contains(&params.pt()))
+    pub(super) fn of(rtc: &Rtc, section: &Section) -> Option<Self> {
+        let agreed = rtc.media(section.mid.as_str().into())?.remote_pts();
+        let params = rtc.codec_config().params().iter();
+        let agreed = params.filter(|params| agreed.contains(&params.pt()));
+        let formats = agreed
+            .clone()
             .filter_map(|params| Some((params.pt(), codec(params.spec().codec)?)));
-        Some(formats.collect())
+        let mut formats: Self = formats.collect();
+        // The stack agrees on RED for the whole session, a client perhaps for what it sends only.
+        if section.red {
+            formats.red = agreed.clone().find_map(|params| params.red());
+        }
+        Some(formats)
     }
 
     /// The codec to be used first.
     pub(super) fn first(&self) -> Option<Codec> {
-        self.0.first().map(|(_, codec)| *codec)
+        self.codecs.first().map(|(_, codec)| *codec)
     }
 
     /// What packets of a payload type hold; nothing if it was not agreed on.
     pub(super) fn codec(&self, payload_type: Pt) -> Option<Codec> {
-        let known = self.0.iter().find(|(known, _)| *known == payload_type);
+        if self.red == Some(payload_type) {
+            return Some(Codec::Opus);
+        }
+        let mut known = self.codecs.iter();
+        let known = known.find(|(known, _)| *known == payload_type);
         known.map(|(_, codec)| *codec)
     }
 
     /// The payload type of a codec; nothing if it was not agreed on.
     pub(super) fn payload_type(&self, codec: Codec) -> Option<Pt> {
-        let known = self.0.iter().find(|(_, known)| *known == codec);
+        let known = self.codecs.iter().find(|(_, known)| *known == codec);
         known.map(|(payload_type, _)| *payload_type)
+    }
+
+    /// The payload type of Opus in RED; nothing if it was not agreed on.
+    pub(super) fn red(&self) -> Option<Pt> {
+        self.red
     }
 }
 
 impl FromIterator<(Pt, Codec)> for Formats {
     fn from_iter<I: IntoIterator<Item = (Pt, Codec)>>(formats: I) -> Self {
-        Self(formats.into_iter().collect())
+        Self {
+            codecs: formats.into_iter().collect(),
+            red: None,
+        }
     }
 }
 

@@ -3,18 +3,18 @@
 use super::keyframes::Encoded;
 use super::rewriter::{Incoming, PictureNumbers};
 use super::session::Stream;
-use super::slot::{self, Forwarded};
+use super::slot::{self, Forwarded, Twofold};
 use super::tap::Tapped;
 use super::{Core, Output};
 use crate::{
     Codec, Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
-    TrackKey, TrackKind, h264,
+    TrackKey, TrackKind, h264, red::Red,
 };
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
-use str0m::media::ExtensionValues;
+use str0m::media::{ExtensionValues, Pt};
 use str0m::rtp::{RtpPacket, Vp8Descriptor};
 
 /// The sinks of one track, worked out when the graph or the slots change, not for each packet.
@@ -30,9 +30,20 @@ impl Core {
         self.flowing(track, true);
         let layer = stream.layer;
         let kind = track.source.kind();
-        let Some(codec) = self.codec_of(track) else {
+        let Some((codec, wraps)) = self.format_of(track, packet.header.payload_type) else {
             return;
         };
+        let whole = Arc::clone(&packet.payload);
+        let red = wraps.and_then(|payload_type| {
+            Red::parse(&whole).filter(|red| {
+                let primary = red.primary();
+                primary.payload_type == *payload_type && !primary.payload.is_empty()
+            })
+        });
+        if wraps.is_some() && red.is_none() {
+            self.counters.garbage += 1;
+            return;
+        }
         let (descriptor, starts_keyframe) = match codec {
             Codec::Opus => (None, false),
             Codec::Vp8 => {
@@ -82,18 +93,22 @@ impl Core {
             awaited[layer.index()] = true;
         }
         if let Some(number) = tapped.recorded {
-            self.counters.recorded += 1;
-            self.outputs.push_back(Output::Recorded(RecordedPacket {
+            let (seq, timestamp) = (*packet.seq_no, packet.time.numer());
+            let bytes = Bytes::from_owner(Arc::clone(&whole));
+            let recorded = RecordedPacket {
                 track,
                 kind,
                 codec,
                 stream: number,
-                seq: *packet.seq_no,
-                timestamp: packet.time.numer(),
+                seq,
+                timestamp,
                 clock_rate_hz: codec.clock_rate_hz(),
                 arrival: packet.timestamp,
                 marker: packet.header.marker,
-                payload: Bytes::from_owner(Arc::clone(&packet.payload)),
+                payload: match &red {
+                    Some(red) => bytes.slice_ref(red.primary().payload),
+                    None => bytes.clone(),
+                },
                 sender_report: packet.last_sender_info.and_then(|info| {
                     Some(SenderReport {
                         ntp: info.ntp_time.duration_since(UNIX_EPOCH).ok()?,
@@ -101,7 +116,24 @@ impl Core {
                         timestamp: info.rtp_time.numer() as u32,
                     })
                 }),
-            }));
+            };
+            let is_new = kind == TrackKind::Video || state.tap.note(seq, timestamp);
+            if let Some(red) = &red {
+                for (seq, timestamp, payload) in state.tap.recover(timestamp, red) {
+                    self.counters.recorded += 1;
+                    self.outputs.push_back(Output::Recorded(RecordedPacket {
+                        seq,
+                        timestamp,
+                        marker: false,
+                        payload: bytes.slice_ref(payload),
+                        ..recorded.clone()
+                    }));
+                }
+            }
+            if is_new {
+                self.counters.recorded += 1;
+                self.outputs.push_back(Output::Recorded(recorded));
+            }
         }
         let forwarded = Forwarded {
             codec,
@@ -125,7 +157,14 @@ impl Core {
                 ..ExtensionValues::default()
             },
             descriptor,
-            payload: packet.payload,
+            payload: match &red {
+                Some(red) => Arc::from(red.primary().payload),
+                None => packet.payload,
+            },
+            twofold: red.as_ref().map(|red| Twofold {
+                blocks: red.primary().payload_type.into(),
+                payload: Arc::clone(&whole),
+            }),
         };
         for (receiver, slot) in &route.receivers {
             let Some(session) = self.sessions.get_mut(receiver) else {
@@ -153,10 +192,14 @@ impl Core {
         }
     }
 
-    /// How a track is encoded now.
-    fn codec_of(&self, track: TrackKey) -> Option<Codec> {
+    /// How a packet of a track is encoded; if it is in RED, what its blocks must be.
+    fn format_of(&self, track: TrackKey, payload_type: Pt) -> Option<(Codec, Option<Pt>)> {
         let from = self.sessions.get(&track.session)?;
-        Some(from.tracks.get(&track.source)?.codec)
+        let state = from.tracks.get(&track.source)?;
+        let formats = &state.formats;
+        let in_red = formats.red() == Some(payload_type);
+        let wraps = formats.payload_type(state.codec).filter(|_| in_red);
+        Some((state.codec, wraps))
     }
 
     /// Notes that a layer of a track stays away.

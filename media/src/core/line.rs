@@ -58,6 +58,14 @@ impl Line {
         self.probed_until.is_some_and(|until| now < until)
     }
 
+    /// Whether it has room for voices that are sent twice (RED). Below this rate the second copy
+    /// of three voices would take the place of a picture, or of a first copy.
+    pub(super) fn carries_twofold_sound(&self) -> bool {
+        const FROM_BPS: u64 = 500_000;
+
+        self.believed_bps.is_none_or(|bps| bps >= FROM_BPS)
+    }
+
     /// What the line is believed to carry while `present_bps` are being sent. An estimate that
     /// falls while hardly anything is sent says little about the line: the page may have been
     /// hidden for a while. It is believed when it comes near to what is sent.

@@ -10,6 +10,8 @@ pub(super) struct Section {
     /// The names of the layers that the client sends (RFC 8853), from the smallest; empty for one
     /// encoding.
     pub(super) layers: Vec<String>,
+    /// Whether the client offers Opus in RED there (RFC 2198).
+    pub(super) red: bool,
 }
 
 /// The sound and picture sections of `sdp` in their order; others (data channels) are passed over.
@@ -58,6 +60,9 @@ pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, 
             mid: Mid::from(mid),
             kind,
             layers: layers(section)?,
+            red: section.lines().any(|line| {
+                line.starts_with("a=rtpmap:") && line.trim_end().ends_with(" red/48000/2")
+            }),
         });
     }
     Ok(sections)
@@ -121,11 +126,13 @@ mod tests {
                     mid: Mid::from("0"),
                     kind: TrackKind::Audio,
                     layers: vec![],
+                    red: false,
                 },
                 Section {
                     mid: Mid::from("cam"),
                     kind: TrackKind::Video,
                     layers: vec![],
+                    red: false,
                 },
             ]
         );

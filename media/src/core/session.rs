@@ -70,7 +70,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Track {
     mid: StackMid,
-    formats: Formats,
+    pub(super) formats: Formats,
     /// Of the packets that come; before the first one, of those that are to be expected.
     pub(super) codec: Codec,
     codec_changed: Option<Instant>,
@@ -254,7 +254,7 @@ impl Session {
                 continue;
             }
             let direction = media.direction();
-            let Some(formats) = Formats::of(&self.rtc, mid) else {
+            let Some(formats) = Formats::of(&self.rtc, section) else {
                 continue;
             };
             let Some(first) = formats.first() else {
@@ -529,7 +529,7 @@ impl Session {
     /// Writes a packet to a slot. The session must be driven next, or after more writes.
     pub(super) fn write(&mut self, slot: usize, packet: &Forwarded) -> Written {
         match self.slots.get_mut(slot) {
-            Some(slot) => slot.write(&mut self.rtc, packet),
+            Some(slot) => slot.write(&mut self.rtc, packet, self.line.carries_twofold_sound()),
             None => Written::default(),
         }
     }

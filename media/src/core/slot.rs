@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 use str0m::Rtc;
-use str0m::media::ExtensionValues;
+use str0m::media::{ExtensionValues, Pt};
 use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
 
 /// One `recvonly` section of a client's offer.
@@ -38,6 +38,15 @@ pub(super) struct Forwarded {
     pub(super) marker: bool,
     pub(super) extensions: ExtensionValues,
     pub(super) descriptor: Option<Vp8Descriptor>,
+    pub(super) payload: Arc<[u8]>,
+    /// Sound that came in RED.
+    pub(super) twofold: Option<Twofold>,
+}
+
+/// A packet with earlier sound beside its own (RFC 2198).
+pub(super) struct Twofold {
+    /// What its blocks are said to be: a receiver with other numbers cannot read it.
+    pub(super) blocks: Pt,
     pub(super) payload: Arc<[u8]>,
 }
 
@@ -106,8 +115,9 @@ impl Slot {
     }
 
     /// Sends one packet of the slot's track, with the slot's numbers, if it is of the layer that
-    /// the slot shows or is about to show.
-    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded) -> Written {
+    /// the slot shows or is about to show. `twofold`: the line has room for sound that is sent
+    /// twice.
+    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded, twofold: bool) -> Written {
         let mut written = Written::default();
         let (Some(most), Some(payload_type)) =
             (self.allowed, self.formats.payload_type(packet.codec))
@@ -139,6 +149,12 @@ impl Slot {
                 Rewritten::Late => return written,
             };
         self.layer = Some(packet.layer);
+        let (payload_type, payload) = match (&packet.twofold, self.formats.red()) {
+            (Some(red), Some(red_type)) if twofold && red.blocks == payload_type => {
+                (red_type, &red.payload)
+            }
+            _ => (payload_type, &packet.payload),
+        };
         let mut api = rtc.direct_api();
         let Some(stream) = api.stream_tx(&self.ssrc) else {
             return written;
@@ -151,7 +167,7 @@ impl Slot {
             seq.into(),
             timestamp,
             packet.arrival,
-            Arc::clone(&packet.payload),
+            Arc::clone(payload),
         )
         .marker(marker)
         .ext_vals(packet.extensions.clone())
@@ -245,7 +261,6 @@ pub(super) fn assign(slots: &mut [Slot], wanted: &BTreeMap<TrackKey, Codec>) -> 
 mod tests {
     use super::*;
     use crate::{SessionId, Source};
-    use str0m::media::Pt;
 
     fn camera(session: u64) -> TrackKey {
         TrackKey {

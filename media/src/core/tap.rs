@@ -2,6 +2,7 @@
 
 use super::encodings::Best;
 use super::session::Stream;
+use crate::red::{Recovery, Red};
 use crate::{Layer, TrackKind};
 
 /// The recorder's view of one track.
@@ -10,6 +11,8 @@ pub(super) struct Tap {
     stream: Option<Stream>,
     /// Counts what the recorder sees as streams: one more at each change.
     number: u64,
+    /// What came of the stream, where a lost packet can be had from a later one.
+    recovery: Recovery,
 }
 
 /// What the tap does with a packet.
@@ -57,9 +60,36 @@ impl Tap {
         }
         self.stream = Some(stream);
         self.number += 1;
+        self.recovery = Recovery::default();
         Tapped {
             recorded: Some(self.number),
             awaits: None,
         }
+    }
+
+    /// Notes a sound packet that goes into the record. False: it was taken out of a later one
+    /// already.
+    pub(super) fn note(&mut self, seq: u64, timestamp: u64) -> bool {
+        let is_new = !self.recovery.has(seq);
+        self.recovery.note(seq, timestamp);
+        is_new
+    }
+
+    /// The packets before a noted one that never came and that it repeats: number, time, payload.
+    pub(super) fn recover<'a>(
+        &mut self,
+        timestamp: u64,
+        red: &Red<'a>,
+    ) -> impl Iterator<Item = (u64, u64, &'a [u8])> {
+        let payload_type = red.primary().payload_type;
+        red.redundant().filter_map(move |block| {
+            let at = timestamp.checked_sub(block.timestamp_offset.into())?;
+            if block.payload_type != payload_type || block.payload.is_empty() {
+                return None;
+            }
+            let seq = self.recovery.missing(at)?;
+            self.recovery.note(seq, at);
+            Some((seq, at, block.payload))
+        })
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::format::Codec;
+use str0m::format::{Codec, PayloadParams};
 use str0m::media::{Direction, ExtensionValues, MediaKind, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{RtpWrite, Ssrc};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::rtp::{RedEncoder, RedundantBlock, RtpWrite, Ssrc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 type StackMid = str0m::media::Mid;
 
@@ -21,6 +21,9 @@ pub(crate) struct Got {
     pub(crate) timestamp: u32,
     pub(crate) picture_id: Option<u16>,
     pub(crate) keyframe: bool,
+    pub(crate) codec: Codec,
+    /// Whether it came in RED.
+    pub(crate) red: bool,
     /// Counted from the smallest.
     pub(crate) layer: usize,
     pub(crate) at: Instant,
@@ -52,6 +55,8 @@ struct LayerSending {
     /// Packets sent so far, and the number of the next one.
     number: u64,
     keyframe_wanted: bool,
+    /// The sound packet before, for RED.
+    before: Option<Vec<u8>>,
 }
 
 /// One client.
@@ -66,6 +71,10 @@ pub(crate) struct Client {
     pub(crate) closed: bool,
     /// RFC 6464, in -dBov.
     pub(crate) level: i8,
+    /// What its pictures are encoded in.
+    pub(crate) picture: Codec,
+    /// Whether it has RED, and sends its sound in it.
+    pub(crate) red: bool,
     sending: BTreeMap<Source, Sending>,
     deadline: Instant,
     sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
@@ -78,6 +87,33 @@ impl Client {
         Self::over(Transport::Udp, address, session, sources, now)
     }
 
+    /// A client that has these codecs for pictures, and sends the first one.
+    pub(crate) fn with_pictures(
+        session: SessionId,
+        sources: &[Source],
+        codecs: &[Codec],
+        now: Instant,
+    ) -> Self {
+        let mut client = Self::new(session, sources, now);
+        let mut config = config().enable_vp8(codecs.contains(&Codec::Vp8));
+        if codecs.contains(&Codec::H264) {
+            let constrained_baseline = 0x42_e0_1f;
+            // Other numbers than the server's, as with every browser.
+            config.codec_config().add_h264(
+                Pt::from(102),
+                Some(Pt::from(103)),
+                true,
+                constrained_baseline,
+            );
+        }
+        client.rtc = config.build(now);
+        client
+            .rtc
+            .add_local_candidate(candidate(Transport::Udp, client.address));
+        client.picture = codecs[0];
+        client
+    }
+
     pub(crate) fn over(
         transport: Transport,
         address: SocketAddr,
@@ -85,12 +121,7 @@ impl Client {
         sources: &[Source],
         now: Instant,
     ) -> Self {
-        let mut rtc = Rtc::builder()
-            .set_rtp_mode(true)
-            .clear_codecs()
-            .enable_opus(true, false)
-            .enable_vp8(true)
-            .build(now);
+        let mut rtc = config().enable_vp8(true).build(now);
         rtc.add_local_candidate(candidate(transport, address));
         let sending = sources
             .iter()
@@ -113,6 +144,8 @@ impl Client {
             asked: 0,
             closed: false,
             level: -30,
+            picture: Codec::Vp8,
+            red: false,
             sending,
             deadline: now,
             sent: Vec::new(),
@@ -146,6 +179,34 @@ impl Client {
             layer.keyframe_wanted |= on && !layer.on;
             layer.on = on;
         }
+    }
+
+    /// A client that sends and takes sound in RED.
+    pub(crate) fn with_red(session: SessionId, sources: &[Source], now: Instant) -> Self {
+        let mut client = Self::new(session, sources, now);
+        client.rtc = config().enable_opus(true, true).enable_vp8(true).build(now);
+        client
+            .rtc
+            .add_local_candidate(candidate(Transport::Udp, client.address));
+        client.red = true;
+        client
+    }
+
+    /// Goes on in another codec.
+    pub(crate) fn change_codec(&mut self, codec: Codec) {
+        self.picture = codec;
+        for sending in self.sending.values_mut() {
+            for layer in &mut sending.layers {
+                layer.keyframe_wanted = true;
+            }
+        }
+    }
+
+    /// The codec that the answers name first for a source.
+    pub(crate) fn preferred(&self, source: Source) -> Codec {
+        let mid = self.sending[&source].mid.expect("offered");
+        let agreed = self.rtc.media(mid).expect("a section").remote_pts();
+        params_of(&self.rtc, agreed[0]).spec().codec
     }
 
     /// Its old address is dead; it is at another one now.
@@ -275,6 +336,8 @@ impl Client {
                     *source,
                     sending,
                     self.level,
+                    self.picture,
+                    self.red,
                     now,
                 );
                 wrote = true;
@@ -327,16 +390,18 @@ impl Client {
                         .stream_rx(&packet.header.ssrc)
                         .expect("a stream that packets came on")
                         .mid();
-                    let kind = self.rtc.media(mid).expect("a section").kind();
+                    let payload_type = packet.header.payload_type;
+                    let params = params_of(&self.rtc, payload_type);
+                    let red = params.red() == Some(payload_type);
                     let got = parse(
                         Mid::new(mid.to_string()),
-                        kind,
+                        params.spec().codec,
                         *packet.seq_no,
                         packet.header.timestamp,
                         &packet.payload,
                         now,
                     );
-                    self.got.extend(got);
+                    self.got.extend(got.map(|got| Got { red, ..got }));
                 }
                 Output::Event(Event::KeyframeRequest(request)) => {
                     self.asked += 1;
@@ -397,7 +462,23 @@ impl LayerSending {
             frame: u16::try_from(session.0 * 100 + 40 * index as u64).expect("small"),
             number: 0,
             keyframe_wanted: true,
+            before: None,
         }
+    }
+
+    /// The packet behind the one before it, as browsers send it.
+    fn in_red(&mut self, rtc: &Rtc, payload: Vec<u8>) -> Vec<u8> {
+        let blocks = *payload_type(rtc, Codec::Opus);
+        let before = self.before.replace(payload.clone());
+        let redundant: Vec<RedundantBlock> = before
+            .into_iter()
+            .map(|payload| RedundantBlock {
+                pt: blocks,
+                timestamp_offset: 960,
+                payload,
+            })
+            .collect();
+        RedEncoder::encode(blocks, &payload, &redundant)
     }
 
     #[expect(
@@ -413,15 +494,20 @@ impl LayerSending {
         marker: bool,
         extensions: ExtensionValues,
         codec: Codec,
+        red: bool,
     ) {
         let payload_type = payload_type(rtc, codec);
+        let payload_type = match params_of(rtc, payload_type).red() {
+            Some(in_red) if red => in_red,
+            _ => payload_type,
+        };
         let mut api = rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, self.rid).expect("a stream");
         stream.write_rtp(
             RtpWrite::new(payload_type, self.seq.into(), self.timestamp, now, payload)
                 .marker(marker)
                 .ext_vals(extensions)
-                .nackable(codec == Codec::Vp8),
+                .nackable(codec != Codec::Opus),
         );
         self.seq += 1;
         self.number += 1;
@@ -434,6 +520,8 @@ fn write(
     source: Source,
     sending: &mut Sending,
     level: i8,
+    picture: Codec,
+    red: bool,
     now: Instant,
 ) {
     let mid = sending.mid.expect("offered");
@@ -442,29 +530,38 @@ fn write(
             TrackKind::Audio => {
                 let mut payload = vec![0xfc; 60];
                 mark(&mut payload, session, layer.number);
+                if red {
+                    payload = layer.in_red(rtc, payload);
+                }
                 let levels = ExtensionValues {
                     audio_level: Some(level),
                     voice_activity: Some(true),
                     ..Default::default()
                 };
-                layer.send(rtc, mid, now, payload, true, levels, Codec::Opus);
+                layer.send(rtc, mid, now, payload, true, levels, Codec::Opus, red);
                 layer.timestamp = layer.timestamp.wrapping_add(960);
             }
             TrackKind::Video => {
                 let keyframe = std::mem::take(&mut layer.keyframe_wanted);
                 for part in 0..layer.packets {
-                    // RFC 7741, section 4.2: X, and S in the first packet; I, L and T; a picture
-                    // id of 15 bits.
-                    let start = if part == 0 { 0x90 } else { 0x80 };
                     let [high, low] = layer.frame.to_be_bytes();
-                    let mut payload = vec![start, 0xE0, high | 0x80, low, low, 0x20];
+                    let mut payload = match (picture, part, keyframe) {
+                        // A sequence parameter set, a slice of a key frame, any other slice.
+                        (Codec::H264, 0, true) => vec![0x67, 0x42, 0xe0, 0x1f, 0, 0],
+                        (Codec::H264, _, true) => vec![0x65, 0, 0, 0, 0, 0],
+                        (Codec::H264, _, false) => vec![0x41, 0, 0, 0, 0, 0],
+                        // RFC 7741, section 4.2: X, and S in the first packet; I, L and T; a
+                        // picture id of 15 bits.
+                        (_, 0, _) => vec![0x90, 0xE0, high | 0x80, low, low, 0x20],
+                        _ => vec![0x80, 0xE0, high | 0x80, low, low, 0x20],
+                    };
                     payload.push(u8::from(!keyframe));
                     payload.push(u8::try_from(layer.index).expect("small"));
                     payload.extend([0; 900]);
                     mark(&mut payload, session, layer.number);
                     let last = part + 1 == layer.packets;
                     let extensions = ExtensionValues::default();
-                    layer.send(rtc, mid, now, payload, last, extensions, Codec::Vp8);
+                    layer.send(rtc, mid, now, payload, last, extensions, picture, false);
                 }
                 layer.frame = (layer.frame + 1) & 0x7fff;
                 layer.timestamp = layer.timestamp.wrapping_add(3_600);
@@ -486,10 +583,25 @@ fn payload_type(rtc: &Rtc, codec: Codec) -> Pt {
         .pt()
 }
 
+fn params_of(rtc: &Rtc, payload_type: Pt) -> PayloadParams {
+    *rtc.codec_config()
+        .params()
+        .iter()
+        .find(|params| params.pt() == payload_type || params.red() == Some(payload_type))
+        .expect("a payload type that was agreed on")
+}
+
+fn config() -> RtcConfig {
+    Rtc::builder()
+        .set_rtp_mode(true)
+        .clear_codecs()
+        .enable_opus(true, false)
+}
+
 /// Nothing for padding, which is no packet of anybody.
 fn parse(
     mid: Mid,
-    kind: MediaKind,
+    codec: Codec,
     seq: u64,
     timestamp: u32,
     payload: &[u8],
@@ -497,14 +609,20 @@ fn parse(
 ) -> Option<Got> {
     let number_at = payload.len().checked_sub(8)?;
     let word = |at: usize| u64::from_be_bytes(payload[at..at + 8].try_into().expect("eight bytes"));
-    let video = kind == MediaKind::Video;
+    let (vp8, h264) = (codec == Codec::Vp8, codec == Codec::H264);
     Some(Got {
         mid,
         seq,
         timestamp,
-        picture_id: video.then(|| u16::from_be_bytes([payload[2] & 0x7f, payload[3]])),
-        keyframe: video && payload[0] == 0x90 && payload[6] == 0,
-        layer: if video { usize::from(payload[7]) } else { 0 },
+        picture_id: vp8.then(|| u16::from_be_bytes([payload[2] & 0x7f, payload[3]])),
+        keyframe: (vp8 && payload[0] == 0x90 || h264 && payload[0] == 0x67) && payload[6] == 0,
+        codec,
+        red: false,
+        layer: if vp8 || h264 {
+            usize::from(payload[7])
+        } else {
+            0
+        },
         at,
         from: SessionId(word(number_at - 8)),
         number: word(number_at),

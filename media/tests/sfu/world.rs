@@ -150,7 +150,12 @@ impl World {
         self.join_as(client, 0, 0)
     }
 
-    fn join_as(&mut self, client: Client, audio_slots: usize, video_slots: usize) -> SessionId {
+    pub(crate) fn join_as(
+        &mut self,
+        client: Client,
+        audio_slots: usize,
+        video_slots: usize,
+    ) -> SessionId {
         let id = client.session;
         self.clients.insert(id, client);
         self.offer(id, audio_slots, video_slots, false)
