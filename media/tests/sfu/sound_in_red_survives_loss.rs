@@ -2,6 +2,7 @@ use crate::client::Client;
 use crate::world::{World, edge, tape};
 use otyrys_media::{Event, SessionId, Source};
 use std::collections::BTreeSet;
+use str0m::format::Codec;
 
 /// A judge whose sound comes in RED or not, somebody who takes RED and somebody who does not.
 fn hearing(seed: u64, red: bool) -> (World, [SessionId; 3]) {
@@ -86,22 +87,32 @@ fn red_goes_whole_to_whoever_took_it_and_opened_to_everybody_else() {
 }
 
 #[test]
-fn a_narrow_line_carries_each_voice_once() {
-    let (mut world, [_, clerk, _]) = hearing(5, true);
-    world.down_bps.insert(clerk, 120_000);
-    world.run_ms(20_000);
-    let since = world.now - std::time::Duration::from_secs(5);
-    let got = &world.client(clerk).got;
-    let late: Vec<bool> = got
-        .iter()
-        .filter(|got| got.at > since)
-        .map(|got| got.red)
-        .collect();
-    println!(
-        "{} of 250, {} in RED",
-        late.len(),
-        late.iter().filter(|red| **red).count()
-    );
-    assert!(late.len() > 240, "{}", late.len());
-    assert!(late.iter().all(|red| !red));
+fn a_line_with_little_room_for_pictures_carries_each_voice_once() {
+    let sources = [Source::Microphone, Source::Camera];
+    let mut world = World::new(5);
+    let mut judge = Client::with_red(SessionId(1), &sources, world.now);
+    judge.simulcast();
+    let judge = world.join_as(judge, 0, 0);
+    let clerk = Client::with_red(SessionId(2), &[], world.now);
+    let clerk = world.join_as(clerk, 1, 1);
+    world.connect(&sources.map(|source| edge(judge, source, clerk)));
+    let now = world.now;
+    for source in sources {
+        world.client(judge).start(source, now);
+    }
+    let mut in_red = |world: &mut World| {
+        world.run_ms(10_000);
+        let got = std::mem::take(&mut world.client(clerk).got);
+        let late = got.iter().skip(got.len() / 2);
+        let voice: Vec<bool> = late
+            .filter(|got| got.codec == Codec::Opus)
+            .map(|got| got.red)
+            .collect();
+        assert!(voice.len() > 230, "{}", voice.len());
+        voice.iter().filter(|red| **red).count() * 100 / voice.len()
+    };
+    assert_eq!(in_red(&mut world), 100);
+    world.down_bps.insert(clerk, 400_000);
+    in_red(&mut world);
+    assert_eq!(in_red(&mut world), 0);
 }

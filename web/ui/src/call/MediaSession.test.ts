@@ -45,7 +45,10 @@ class FakeTransceiver {
     };
   }
 
-  setCodecPreferences(): void {}
+  preferred: string[] = [];
+  setCodecPreferences(codecs: { mimeType: string }[]): void {
+    this.preferred = codecs.map(({ mimeType }) => mimeType);
+  }
 }
 
 /** As much of a connection as decides which section carries what: mids are given out in order. */
@@ -158,6 +161,17 @@ class Seat {
   }
 }
 
+/** Lets the browser know these codecs, with kind, in both directions. */
+function browserHas(...mimeTypes: string[]): void {
+  const capabilities = {
+    getCapabilities: (kind: string) => ({
+      codecs: mimeTypes.filter((type) => type.startsWith(kind)).map((mimeType) => ({ mimeType })),
+    }),
+  };
+  vi.stubGlobal("RTCRtpSender", capabilities);
+  vi.stubGlobal("RTCRtpReceiver", capabilities);
+}
+
 const settle = () => vi.advanceTimersByTimeAsync(0);
 
 /** A connected seat that sends these, its first offer out. */
@@ -185,7 +199,7 @@ beforeEach(() => {
   FakePeer.all = [];
   vi.stubGlobal("RTCPeerConnection", FakePeer);
   vi.stubGlobal("MediaStream", FakeStream);
-  vi.stubGlobal("RTCRtpReceiver", { getCapabilities: () => ({ codecs: [{ mimeType: "video/VP8" }] }) });
+  browserHas("video/VP8", "video/rtx", "video/H264", "video/AV1", "audio/opus", "audio/red");
 });
 
 afterEach(() => {
@@ -197,6 +211,22 @@ describe("an offer", () => {
   it("names what its sending sections carry and leaves the slots unnamed", async () => {
     const seat = await connected({ microphone: track("audio"), camera: track("video") });
     expect(seat.sections()).toEqual(["sendonly microphone", "sendonly camera", ...EMPTY]);
+  });
+
+  it("sends what everybody can take, and takes more", async () => {
+    const seat = await connected({ microphone: track("audio"), camera: track("video") });
+    const preferred = seat.peer.transceivers.map(({ preferred }) => preferred);
+    expect(preferred[0]).toEqual(["audio/red", "audio/opus"]);
+    expect(preferred[1]).toEqual(["video/VP8", "video/rtx"]);
+    expect(preferred.at(-1)).toEqual(["video/VP8", "video/H264", "video/rtx"]);
+  });
+
+  it("sends H.264 from a browser that has nothing else", async () => {
+    browserHas("video/H264", "video/rtx", "audio/opus");
+    const seat = await connected({ microphone: track("audio"), camera: track("video") });
+    const preferred = seat.peer.transceivers.map(({ preferred }) => preferred);
+    expect(preferred[0]).toEqual([]);
+    expect(preferred[1]).toEqual(["video/H264", "video/rtx"]);
   });
 
   it("has no sending section for a device that is not there", async () => {

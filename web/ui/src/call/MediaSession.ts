@@ -225,6 +225,7 @@ export class MediaSession {
     if (source === "camera") init.sendEncodings = encodingsFor(track.getSettings().height ?? 0);
     const transceiver = peer.addTransceiver(track, init);
     if (source === "camera") preferPictureCodecs(transceiver);
+    else preferRed(transceiver);
     this.senders[source] = transceiver;
   }
 
@@ -350,14 +351,31 @@ export class MediaSession {
   }
 }
 
+/** The codecs of a name that the browser has for a section, in its own order. */
+function codecsOf(transceiver: RTCRtpTransceiver, kind: "audio" | "video"): (name: string) => RTCRtpCodec[] {
+  const side = transceiver.direction === "sendonly" ? RTCRtpSender : RTCRtpReceiver;
+  const codecs = side.getCapabilities(kind)?.codecs ?? [];
+  return (name) => codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `${kind}/${name}`);
+}
+
 /**
  * Offers to send VP8, which everybody can show, and H.264 from a browser that has nothing else;
  * offers to receive both. Each with its repair stream.
  */
 function preferPictureCodecs(transceiver: RTCRtpTransceiver): void {
-  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const named = (name: string) => codecs.filter(({ mimeType }) => mimeType.toLowerCase() === `video/${name}`);
+  const named = codecsOf(transceiver, "video");
   const [vp8, h264] = [named("vp8"), named("h264")];
   const wanted = transceiver.direction === "sendonly" && vp8.length > 0 ? vp8 : [...vp8, ...h264];
   if (wanted.length > 0) transceiver.setCodecPreferences([...wanted, ...named("rtx")]);
+}
+
+/**
+ * Sends the voice in RED (RFC 2198) where the browser can: each packet repeats the one before it,
+ * so that a single loss is heard neither in the hearing nor in the record. It costs some 35 kbit/s,
+ * far less than the smallest picture; the server takes it off again for a receiver with little room.
+ */
+function preferRed(transceiver: RTCRtpTransceiver): void {
+  const named = codecsOf(transceiver, "audio");
+  const red = named("red");
+  if (red.length > 0) transceiver.setCodecPreferences([...red, ...named("opus")]);
 }
