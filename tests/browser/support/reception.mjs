@@ -41,6 +41,7 @@ export async function receptionOf(person) {
       silent: audio.silentConcealedSamples ?? 0,
       repaired: audio.fecPacketsReceived ?? 0,
       soundLost: audio.packetsLost ?? 0,
+      soundBytes: audio.bytesReceived ?? 0,
       soundPackets: audio.packetsReceived ?? 0,
       sent: sent.bytes,
       sentHeights: sent.pictures,
