@@ -42,7 +42,8 @@ impl Formats {
         let agreed = params.filter(|params| agreed.contains(&params.pt()));
         let formats = agreed
             .clone()
-            .filter_map(|params| Some((params.pt(), codec(params.spec().codec)?)));
+            .filter_map(|params| Some((params.pt(), codec(params.spec().codec)?)))
+            .filter(|(_, codec)| codec.kind() == section.kind);
         let mut formats: Self = formats.collect();
         // The stack agrees on RED for the whole session, a client perhaps for what it sends only.
         if section.red {

@@ -37,8 +37,8 @@ pub struct SeekableInfo {
 }
 
 /// Copies the blocks of a recorded file into a new one with its duration and an index, so that
-/// a browser can seek in it over HTTP ranges: WebM, or MP4 for H.264, which browsers do not play
-/// out of Matroska. The recorded file may be torn at any
+/// a browser can seek in it over HTTP ranges: WebM, or MP4 for H.264, which not all
+/// browsers play out of Matroska. The recorded file may be torn at any
 /// byte: what is whole is copied. Blocks until done, at disk speed; `output` appears only when it
 /// is complete.
 ///
