@@ -285,8 +285,12 @@ mod tests {
             .collect()
     }
 
-    fn in_vp8(tracks: &[TrackKey]) -> BTreeMap<TrackKey, Codec> {
-        tracks.iter().map(|track| (*track, Codec::Vp8)).collect()
+    fn wanted(tracks: &[TrackKey]) -> BTreeMap<TrackKey, Codec> {
+        let coded = tracks.iter().map(|track| match track.source.kind() {
+            TrackKind::Audio => (*track, Codec::Opus),
+            TrackKind::Video => (*track, Codec::Vp8),
+        });
+        coded.collect()
     }
 
     fn filled(slots: &[Slot]) -> Vec<Option<TrackKey>> {
@@ -296,18 +300,18 @@ mod tests {
     #[test]
     fn a_track_keeps_its_slot_while_others_come_and_go() {
         let mut slots = slots(&[&[Codec::Vp8], &[Codec::Vp8]]);
-        assign(&mut slots, &in_vp8(&[camera(5), camera(6)]));
+        assign(&mut slots, &wanted(&[camera(5), camera(6)]));
         assert_eq!(filled(&slots), [Some(camera(5)), Some(camera(6))]);
 
-        let gone = assign(&mut slots, &in_vp8(&[camera(6)]));
+        let gone = assign(&mut slots, &wanted(&[camera(6)]));
         assert!(gone.changed);
         assert_eq!(filled(&slots), [None, Some(camera(6))]);
 
-        let came = assign(&mut slots, &in_vp8(&[camera(1), camera(6)]));
+        let came = assign(&mut slots, &wanted(&[camera(1), camera(6)]));
         assert_eq!(came.new_pictures, [camera(1)]);
         assert_eq!(filled(&slots), [Some(camera(1)), Some(camera(6))]);
         assert_eq!(
-            assign(&mut slots, &in_vp8(&[camera(1), camera(6)])),
+            assign(&mut slots, &wanted(&[camera(1), camera(6)])),
             Assignment::default()
         );
     }
@@ -321,7 +325,7 @@ mod tests {
         };
         let outcome = assign(
             &mut slots,
-            &in_vp8(&[camera(1), camera(2), camera(3), microphone]),
+            &wanted(&[camera(1), camera(2), camera(3), microphone]),
         );
         assert_eq!(outcome.needed, Some((1, 3)));
         assert_eq!(filled(&slots), [Some(camera(1))]);

@@ -45,6 +45,7 @@ struct Sending {
 }
 
 struct LayerSending {
+    session: SessionId,
     rid: Option<Rid>,
     index: usize,
     packets: usize,
@@ -332,7 +333,6 @@ impl Client {
             while sending.on && sending.next_at <= now {
                 write(
                     &mut self.rtc,
-                    self.session,
                     *source,
                     sending,
                     self.level,
@@ -451,6 +451,7 @@ impl LayerSending {
     fn new(session: SessionId, index: usize, rid: Option<Rid>, packets: usize) -> Self {
         let index_u32 = u32::try_from(index).expect("small");
         Self {
+            session,
             rid,
             index,
             packets,
@@ -516,7 +517,6 @@ impl LayerSending {
 
 fn write(
     rtc: &mut Rtc,
-    session: SessionId,
     source: Source,
     sending: &mut Sending,
     level: i8,
@@ -529,7 +529,7 @@ fn write(
         match source.kind() {
             TrackKind::Audio => {
                 let mut payload = vec![0xfc; 60];
-                mark(&mut payload, session, layer.number);
+                mark(&mut payload, layer.session, layer.number);
                 if red {
                     payload = layer.in_red(rtc, payload);
                 }
@@ -558,7 +558,7 @@ fn write(
                     payload.push(u8::from(!keyframe));
                     payload.push(u8::try_from(layer.index).expect("small"));
                     payload.extend([0; 900]);
-                    mark(&mut payload, session, layer.number);
+                    mark(&mut payload, layer.session, layer.number);
                     let last = part + 1 == layer.packets;
                     let extensions = ExtensionValues::default();
                     layer.send(rtc, mid, now, payload, last, extensions, picture, false);

@@ -100,7 +100,7 @@ fn a_line_with_little_room_for_pictures_carries_each_voice_once() {
     for source in sources {
         world.client(judge).start(source, now);
     }
-    let mut in_red = |world: &mut World| {
+    let in_red = |world: &mut World| {
         world.run_ms(10_000);
         let got = std::mem::take(&mut world.client(clerk).got);
         let late = got.iter().skip(got.len() / 2);
