@@ -40,7 +40,7 @@ pub use crate::event::{DisconnectReason, Event, SlotFill};
 pub use crate::graph::{Codec, Graph, Mid, RoomId, SessionId, Sink, Source, TrackKey, TrackKind};
 pub use crate::layer::{Layer, MAX_LAYERS, Shown, View};
 pub use crate::packet::{RecordedPacket, SenderReport};
-pub use crate::peer::{PeerAddress, Transport};
+pub use crate::peer::{PeerAddress, Transport, network_of};
 pub use crate::quality::{Cause, Grade, LineSample, grade};
 pub use crate::report::{Direction, DirectionReport, LineReport, PictureReport};
 pub use crate::shard::{

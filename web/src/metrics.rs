@@ -82,6 +82,16 @@ impl Collector for Media {
                 counters.garbage,
             ),
             (
+                "media_over_rate",
+                "Of these: dropped, from an address that sent too many",
+                counters.over_rate,
+            ),
+            (
+                "media_over_bitrate",
+                "RTP packets dropped because their track had too many bits",
+                counters.over_bitrate,
+            ),
+            (
                 "media_forwarded",
                 "RTP packets sent to receivers, without repairs",
                 counters.forwarded,
@@ -193,6 +203,8 @@ mod tests {
             "otyrys_media_sessions 0",
             "otyrys_media_datagrams_total 1",
             "otyrys_media_garbage_total 1",
+            "otyrys_media_over_rate_total 0",
+            "otyrys_media_over_bitrate_total 0",
             "otyrys_media_unsent_total 0",
             "otyrys_media_forwarding_seconds_count 0",
             "otyrys_media_forwarding_seconds_bucket{le=\"+Inf\"} 0",

@@ -1,6 +1,7 @@
 //! The state machine of all rooms of one shard.
 
 mod allocate;
+mod allowance;
 mod bandwidth;
 mod checks;
 mod demux;
@@ -13,11 +14,13 @@ mod keyframes;
 mod line;
 mod loudness;
 mod meter;
+mod packet_rate;
 mod rewriter;
 mod sections;
 mod session;
 mod slot;
 mod tap;
+mod track_rate;
 
 use crate::{
     DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress,
@@ -27,6 +30,7 @@ use demux::Demux;
 use forward::Route;
 use keyframes::KeyframeRequests;
 use loudness::Loudness;
+use packet_rate::PacketRates;
 use session::{Drained, Happened, Session, protocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -131,6 +135,11 @@ pub struct Counters {
     pub datagrams: u64,
     /// Of these: too long, no packet of any protocol in use, or from nobody known.
     pub garbage: u64,
+    /// Of these: from an address that sends more than [`MediaLimits::packets_per_second`].
+    pub over_rate: u64,
+    /// RTP packets of tracks that have more bits than [`MediaLimits::sound_bps`] or
+    /// [`MediaLimits::picture_bps`].
+    pub over_bitrate: u64,
     /// RTP packets written to receivers.
     pub forwarded: u64,
     /// RTP packets handed to the recorder.
@@ -162,6 +171,7 @@ pub struct Core {
     rooms: HashMap<RoomId, Room>,
     routes: HashMap<TrackKey, Route>,
     demux: Demux,
+    packet_rates: PacketRates,
     keyframes: KeyframeRequests,
     deadlines: BTreeSet<(Instant, SessionId)>,
     levels_at: Option<Instant>,
@@ -188,6 +198,7 @@ impl Core {
     pub fn new(now: Instant, candidates: Vec<SocketAddr>, limits: MediaLimits) -> Self {
         Self {
             keyframes: KeyframeRequests::new(limits.keyframe_interval),
+            packet_rates: PacketRates::new(limits.packets_per_second),
             limits,
             candidates,
             now,
@@ -305,6 +316,7 @@ impl Core {
         let unique = self.demux.learn_fragment(&new_fragment, id);
         let known: BTreeSet<Source> = session.tracks.keys().copied().collect();
         let changes = session.negotiate(&sections, &offer.sources);
+        let answer = sections::with_bandwidth(&answer, &offer.sources, self.limits.picture_bps);
         session.told_needed = None;
         self.sessions.insert(id, session);
         self.rooms
@@ -357,7 +369,10 @@ impl Core {
             Input::Datagram(datagram) => {
                 self.advance(datagram.now)?;
                 self.counters.datagrams += 1;
-                if !self.receive(datagram) {
+                let source = datagram.source.socket.ip();
+                if !self.packet_rates.takes(source, datagram.now) {
+                    self.counters.over_rate += 1;
+                } else if !self.receive(datagram) {
                     self.counters.garbage += 1;
                 }
             }

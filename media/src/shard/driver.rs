@@ -326,6 +326,8 @@ impl Driver {
         tracing::info!(
             media.datagrams = counters.datagrams,
             media.garbage = counters.garbage,
+            media.over_rate = counters.over_rate,
+            media.over_bitrate = counters.over_bitrate,
             media.forwarded = counters.forwarded,
             media.recorded = counters.recorded,
             media.failed_sessions = counters.failed_sessions,

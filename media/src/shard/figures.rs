@@ -56,6 +56,8 @@ pub(super) struct Figures {
     sessions: AtomicU64,
     datagrams: AtomicU64,
     garbage: AtomicU64,
+    over_rate: AtomicU64,
+    over_bitrate: AtomicU64,
     forwarded: AtomicU64,
     recorded: AtomicU64,
     failed_sessions: AtomicU64,
@@ -76,6 +78,8 @@ impl Figures {
         set(&self.sessions, sessions as u64);
         set(&self.datagrams, counters.datagrams);
         set(&self.garbage, counters.garbage);
+        set(&self.over_rate, counters.over_rate);
+        set(&self.over_bitrate, counters.over_bitrate);
         set(&self.forwarded, counters.forwarded);
         set(&self.recorded, counters.recorded);
         set(&self.failed_sessions, counters.failed_sessions);
@@ -98,6 +102,8 @@ impl Figures {
             counters: Counters {
                 datagrams: get(&self.datagrams),
                 garbage: get(&self.garbage),
+                over_rate: get(&self.over_rate),
+                over_bitrate: get(&self.over_bitrate),
                 forwarded: get(&self.forwarded),
                 recorded: get(&self.recorded),
                 failed_sessions: get(&self.failed_sessions),
