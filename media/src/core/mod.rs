@@ -23,8 +23,8 @@ mod tap;
 mod track_rate;
 
 use crate::{
-    DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress,
-    RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
+    DisconnectReason, Event, Graph, Layer, Load, MAX_LAYERS, MediaError, MediaLimits, Mid,
+    PeerAddress, RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
 };
 use demux::Demux;
 use forward::Route;
@@ -89,6 +89,8 @@ pub enum Command {
         /// Each picture that is not shown large, or that is pinned.
         shown: HashMap<TrackKey, Shown>,
     },
+    /// How busy the thread is that drives the core, which the core cannot know.
+    SetLoad(Load),
     /// Panics while the core is at work for a room: a test of what becomes of the others.
     #[cfg(feature = "fuzzing")]
     Break(RoomId),
@@ -106,6 +108,8 @@ pub struct Offer {
     /// What the client's sections carry. A section that is named here but does not send (now) is
     /// no track; one that sends and is not named is received and thrown away.
     pub sources: BTreeMap<Mid, Source>,
+    /// Whether the client had a session here before: they are let in again however busy it is.
+    pub comes_back: bool,
 }
 
 /// What comes out of a core.
@@ -174,6 +178,7 @@ pub struct Core {
     packet_rates: PacketRates,
     keyframes: KeyframeRequests,
     deadlines: BTreeSet<(Instant, SessionId)>,
+    load: Load,
     levels_at: Option<Instant>,
     allocate_at: Option<Instant>,
     dirty: Vec<SessionId>,
@@ -207,6 +212,7 @@ impl Core {
             routes: HashMap::new(),
             demux: Demux::default(),
             deadlines: BTreeSet::new(),
+            load: Load::Normal,
             levels_at: None,
             allocate_at: None,
             dirty: Vec::new(),
@@ -291,6 +297,9 @@ impl Core {
                 return Err(MediaError::TooManySessions {
                     limit: self.limits.sessions,
                 });
+            }
+            None if self.load == Load::Overload && !offer.comes_back => {
+                return Err(MediaError::Overloaded);
             }
             None => Session::new(offer.room, &self.candidates, &self.limits, now),
         };
@@ -540,6 +549,12 @@ impl Core {
                 self.want_keyframe(track, self.layer_for(track, LARGEST));
             }
             Command::SetShown { session, shown } => self.set_shown(session, shown),
+            Command::SetLoad(load) => {
+                self.load = load;
+                for room in self.rooms() {
+                    self.allocate_room(room);
+                }
+            }
             #[cfg(feature = "fuzzing")]
             Command::Break(room) => {
                 self.at_work = Some(room);

@@ -8,6 +8,7 @@ mod watched;
 mod world;
 
 mod a_bug_ends_one_hearing_only;
+mod a_busy_shard_shrinks_pictures_and_leaves_sound_alone;
 mod a_client_that_offers_again_keeps_its_place;
 mod a_client_without_udp_is_served_over_tcp;
 mod a_clock_that_jumps_breaks_nothing;
