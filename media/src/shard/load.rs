@@ -131,59 +131,72 @@ impl LoadMeter {
 mod tests {
     use super::*;
 
-    /// Rounds that are at work for `busy` of each `every`, for `seconds`. Returns the steps.
-    fn work(meter: &mut LoadMeter, every: Duration, busy: Duration, seconds: u32) -> Vec<Load> {
-        let mut steps = Vec::new();
-        let mut now = meter.since;
-        let end = now + Duration::from_secs(seconds.into());
-        while now < end {
-            if meter.round(now, now, now + busy) {
-                steps.push(meter.load());
-            }
-            now += every;
-        }
-        steps
+    const MS: Duration = Duration::from_millis(1);
+
+    struct Thread {
+        meter: LoadMeter,
+        now: Instant,
     }
 
-    const MS: Duration = Duration::from_millis(1);
+    impl Thread {
+        fn new() -> Self {
+            let now = Instant::now();
+            let meter = LoadMeter::new(now);
+            Self { meter, now }
+        }
+
+        /// Rounds that are at work for `busy` of each `every`, for `seconds`. Returns the steps.
+        fn work(&mut self, every: Duration, busy: Duration, seconds: u32) -> Vec<Load> {
+            let mut steps = Vec::new();
+            let end = self.now + Duration::from_secs(seconds.into());
+            while self.now < end {
+                if self.meter.round(self.now, self.now, self.now + busy) {
+                    steps.push(self.meter.load());
+                }
+                self.now += every;
+            }
+            steps
+        }
+    }
 
     #[test]
     fn a_thread_that_has_little_time_left_shrinks_pictures_and_refuses_nobody() {
-        let mut meter = LoadMeter::new(Instant::now());
-        let steps = work(&mut meter, 5 * MS, 4 * MS, 60);
+        let mut thread = Thread::new();
+        let steps = thread.work(5 * MS, 4 * MS, 60);
         assert_eq!(steps, [Load::Raised, Load::High]);
-        assert!((0.79..0.81).contains(&meter.strain().busy));
+        let busy = thread.meter.strain().busy;
+        assert!((0.79..0.81).contains(&busy), "{busy}");
         // A little less is no reason to go back.
-        assert_eq!(work(&mut meter, 5 * MS, 3 * MS, 60), []);
-        let steps = work(&mut meter, 5 * MS, MS, 60);
+        assert_eq!(thread.work(5 * MS, 3 * MS, 60), []);
+        let steps = thread.work(5 * MS, MS, 60);
         assert_eq!(steps, [Load::Raised, Load::Normal]);
     }
 
     #[test]
     fn a_thread_without_time_lets_nobody_in_until_it_has_some() {
-        let mut meter = LoadMeter::new(Instant::now());
-        assert_eq!(work(&mut meter, 5 * MS, 5 * MS, 4), [Load::Overload]);
-        let steps = work(&mut meter, 5 * MS, MS, 7);
-        assert_eq!(steps, [Load::High]);
+        let mut thread = Thread::new();
+        assert_eq!(thread.work(5 * MS, 5 * MS, 4), [Load::Overload]);
+        assert_eq!(thread.work(5 * MS, MS, 8), [Load::High]);
     }
 
     #[test]
     fn long_rounds_make_datagrams_wait() {
-        let mut meter = LoadMeter::new(Instant::now());
+        let mut thread = Thread::new();
         // Half of the time at work, 100 ms on end: who comes in that half waits for 50 ms.
-        work(&mut meter, 200 * MS, 100 * MS, 4);
-        let wait = meter.strain().wait;
+        thread.work(200 * MS, 100 * MS, 4);
+        let wait = thread.meter.strain().wait;
         assert!((20 * MS..30 * MS).contains(&wait), "{wait:?}");
-        assert_eq!(meter.load(), Load::Raised);
+        assert_eq!(thread.meter.load(), Load::Raised);
     }
 
     #[test]
     fn a_machine_that_stood_still_once_is_not_overloaded() {
-        let mut meter = LoadMeter::new(Instant::now());
-        let due = meter.since;
-        let woken = due + Duration::from_secs(30);
-        assert!(!meter.round(due, woken, woken + MS));
-        assert!(meter.strain().wait > Duration::from_secs(10));
-        assert_eq!(work(&mut meter, 5 * MS, MS, 60), []);
+        let mut thread = Thread::new();
+        let due = thread.now;
+        thread.now += Duration::from_secs(30);
+        assert!(!thread.meter.round(due, thread.now, thread.now + MS));
+        assert!(thread.meter.strain().wait > Duration::from_secs(10));
+        thread.now += 5 * MS;
+        assert_eq!(thread.work(5 * MS, MS, 60), []);
     }
 }
