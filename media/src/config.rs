@@ -12,6 +12,17 @@ pub struct MediaLimits {
     /// client itself sends. The WebRTC stack walks the sections of a session, so that thousands
     /// would let one client take the shard.
     pub sections: usize,
+    /// Bits a second of a sound track, as payload. Default 256,000: a voice has 32,000, music in
+    /// stereo 128,000, and RED doubles it. What is more is dropped.
+    pub sound_bps: u64,
+    /// Bits a second of a picture in all its layers together, as payload. Default 5,000,000: a
+    /// browser gives the three layers of a 720p camera 2,150,000. It is told to the sender in the
+    /// answer (RFC 3890); what is more all the same is dropped, whole pictures until a key frame.
+    pub picture_bps: u64,
+    /// Datagrams a second from one address (IPv6: one /64). Default 50,000: 100 people behind one
+    /// address at 500 each; a camera in three layers, a voice and feedback are about 350. A flood
+    /// of so many is thrown away in a fraction of the thread's time.
+    pub packets_per_second: u32,
     /// Bytes of an offer. Default 256 KiB: a browser writes 1 to 2 kB for a section.
     pub offer_bytes: usize,
     /// Bytes of a datagram. Default 1,500, an Ethernet frame: WebRTC stays below 1,200. The WebRTC
@@ -68,6 +79,9 @@ impl Default for MediaLimits {
         Self {
             sessions: 1_000,
             sections: 128,
+            sound_bps: 256_000,
+            picture_bps: 5_000_000,
+            packets_per_second: 50_000,
             offer_bytes: 256 * 1024,
             datagram_bytes: 1_500,
             addresses: 16,

@@ -11,6 +11,10 @@ pub enum MediaError {
         /// [`MediaLimits::sessions`](crate::MediaLimits::sessions).
         limit: usize,
     },
+    /// The shard has no time left ([`Load::Overload`](crate::Load::Overload)): place the session on
+    /// another, or try again later. Whoever was here before is let in.
+    #[error("the shard is overloaded and takes no new session")]
+    Overloaded,
     /// The offer has more sections than allowed: the client must reuse sections.
     #[error("the offer has {found} sections, the limit is {limit}")]
     TooManySections {

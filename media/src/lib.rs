@@ -25,6 +25,7 @@ pub mod fuzz;
 mod graph;
 mod h264;
 mod layer;
+mod load;
 mod packet;
 mod peer;
 mod quality;
@@ -39,8 +40,9 @@ pub use crate::error::MediaError;
 pub use crate::event::{DisconnectReason, Event, SlotFill};
 pub use crate::graph::{Codec, Graph, Mid, RoomId, SessionId, Sink, Source, TrackKey, TrackKind};
 pub use crate::layer::{Layer, MAX_LAYERS, Shown, View};
+pub use crate::load::Load;
 pub use crate::packet::{RecordedPacket, SenderReport};
-pub use crate::peer::{PeerAddress, Transport};
+pub use crate::peer::{PeerAddress, Transport, network_of};
 pub use crate::quality::{Cause, Grade, LineSample, grade};
 pub use crate::report::{Direction, DirectionReport, LineReport, PictureReport};
 pub use crate::shard::{

@@ -1,7 +1,7 @@
 //! Where a client is reached.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// What carries the packets of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,5 +46,17 @@ impl PeerAddress {
 impl fmt::Debug for PeerAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "PeerAddress({:?})", self.transport)
+    }
+}
+
+/// What counts as one address: for IPv6 the /64 that one host may have for itself (RFC 6177).
+#[must_use]
+pub fn network_of(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        ip @ IpAddr::V4(_) => ip,
     }
 }

@@ -19,6 +19,10 @@ pub struct LineReport {
     pub estimate_bps: Option<u64>,
     /// What would be sent to the client if its line carried it, in bit/s.
     pub wanted_bps: u64,
+    /// Packets from the client that were dropped because a track had more bits than
+    /// [`MediaLimits::sound_bps`](crate::MediaLimits::sound_bps) or
+    /// [`MediaLimits::picture_bps`](crate::MediaLimits::picture_bps).
+    pub over_bitrate: u64,
     /// Whether the line is too narrow for pictures.
     pub sound_only: bool,
     /// The pictures that the client is to get.

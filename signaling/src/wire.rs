@@ -60,6 +60,8 @@ pub enum ClientMessage {
         /// At most [`MAX_SHOWN`]; more are ignored.
         pictures: Vec<ShownPicture>,
     },
+    /// What the person saw and heard, every 2 s while something should arrive.
+    Perceived(Perceived),
     /// The person leaves on purpose. Closing the socket without it counts as a lost line.
     Leave,
 }
@@ -67,6 +69,31 @@ pub enum ClientMessage {
 /// The most pictures of which a page may say what it does with them: everybody in the largest
 /// hearing with camera and screen.
 pub const MAX_SHOWN: usize = 128;
+
+/// What came of sound and pictures at a page in the last 2 s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Perceived {
+    /// Freezes that ended (W3C webrtc-stats, `freezeCount`), of the picture that had most of them.
+    pub freezes: u16,
+    /// How long that picture stood still in these freezes, in ms.
+    pub frozen_ms: u32,
+    /// Of 1,000 samples of sound so many had to be made up. Absent: nobody is to be heard.
+    pub concealed_permille: Option<u16>,
+}
+
+impl Perceived {
+    /// Whether a page can have seen this: the shortest freeze has 150 ms, and a picture that stood
+    /// still for more than a minute was not frozen but off.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        const MAX_FREEZES: u16 = 20;
+        const MAX_FROZEN_MS: u32 = 60_000;
+
+        self.freezes <= MAX_FREEZES
+            && self.frozen_ms <= MAX_FROZEN_MS
+            && self.concealed_permille.is_none_or(|share| share <= 1_000)
+    }
+}
 
 /// What a page does with one picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -111,6 +138,10 @@ pub struct LineQuality {
     pub estimate_kbps: Option<u32>,
     /// Whether the line is too narrow for pictures.
     pub sound_only: bool,
+    /// What the person's page said last of what it saw and heard. Absent: nothing of late.
+    pub perceived: Option<Perceived>,
+    /// Packets from the person that were dropped because a track had too many bits.
+    pub over_bitrate: u32,
 }
 
 /// One direction of a line.
@@ -507,6 +538,12 @@ pub enum ErrorCode {
     BadOffer,
     /// Too many, too often or too large.
     LimitReached,
+    /// As many people are in the hearing as there may be; there is room when one of them leaves.
+    HearingFull,
+    /// As many people come from this address as may.
+    AddressFull,
+    /// The server carries as much sound and picture as it can; there is room when others leave.
+    Overloaded,
     /// Not found.
     NotFound,
     /// The server cannot do it now; trying again later helps.

@@ -3,6 +3,8 @@
 //! `otyrys.toml` at the top of the repository shows every knob with its default and its reason.
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
+mod limits;
+
 use crate::{hub::LineTestLimits, secrets::Private};
 use figment::{
     Figment,
@@ -15,6 +17,8 @@ use std::{
     time::Duration,
 };
 
+pub use limits::LimitsConfig;
+
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +27,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Sound and picture.
     pub media: MediaConfig,
+    /// What one person, one address and one hearing may take.
+    pub limits: LimitsConfig,
     /// Relays for networks that let neither UDP nor the media port through.
     pub turn: TurnConfig,
     /// The record.
@@ -264,29 +270,48 @@ impl Default for LogConfig {
 
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration cannot be used: {0}")]
-pub struct ConfigError(Box<figment::Error>);
+pub enum ConfigError {
+    /// A file that is missing or not TOML, an unknown knob, or a value of the wrong kind.
+    #[error("the configuration cannot be used: {0}")]
+    Unreadable(Box<figment::Error>),
+    /// A limit that no server can keep or no hearing can be held with.
+    #[error(
+        "the configuration cannot be used: limits.{knob} is {value}; it may be from {least} to {most}"
+    )]
+    OutOfRange {
+        /// Its name.
+        knob: &'static str,
+        /// As set.
+        value: u64,
+        /// The least that it may be.
+        least: u64,
+        /// The most that it may be.
+        most: u64,
+    },
+}
 
 impl Config {
     /// Defaults, then `file` (which must exist if named), then the environment.
     ///
     /// # Errors
-    /// A file that is missing or not TOML, an unknown knob, or a value of the wrong kind; the text
-    /// names the knob and where it was set.
+    /// A file that is missing or not TOML, an unknown knob, a value of the wrong kind or out of its
+    /// range; the text names the knob.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         figment = match file {
             Some(file) => figment.merge(Toml::file_exact(file)),
             None => figment.merge(Toml::file("otyrys.toml")),
         };
-        figment
+        let config: Self = figment
             .merge(
                 Env::prefixed("OTYRYS_")
                     .filter(|key| key.as_str().contains("__"))
                     .split("__"),
             )
             .extract()
-            .map_err(|error| ConfigError(Box::new(error)))
+            .map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
+        config.limits.check()?;
+        Ok(config)
     }
 }
 
@@ -317,5 +342,17 @@ mod tests {
         std::fs::write(&file, "[server]\nlisten_on = \"0.0.0.0:1\"\n").unwrap();
         let error = Config::load(Some(&file)).unwrap_err().to_string();
         assert!(error.contains("listen_on"), "{error}");
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_kept_is_refused_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("otyrys.toml");
+        std::fs::write(&file, "[limits]\nsound_kbps = 8\n").unwrap();
+        let error = Config::load(Some(&file)).unwrap_err().to_string();
+        assert!(
+            error.ends_with("limits.sound_kbps is 8; it may be from 24 to 1000"),
+            "{error}"
+        );
     }
 }

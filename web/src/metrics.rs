@@ -2,15 +2,93 @@
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle};
+use otyrys_signaling::wire::{ErrorCode, Perceived};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+    },
     registry::{Registry, Unit},
 };
-use std::{fmt, io, net::SocketAddr, sync::Arc};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How often a page says what it perceived.
+pub(crate) const PERCEIVED_EVERY: Duration = Duration::from_secs(2);
+
+/// What people met with, in all hearings since the start.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PeopleFigures {
+    refused: Family<[(&'static str, &'static str); 1], Counter>,
+    perceived: Counter,
+    freezes: Counter,
+    frozen_seconds: Counter<f64, AtomicU64>,
+    concealed_seconds: Counter<f64, AtomicU64>,
+}
+
+impl PeopleFigures {
+    /// Somebody was not let in.
+    pub(crate) fn refused(&self, why: ErrorCode) {
+        let reason = match why {
+            ErrorCode::HearingFull => "hearing_full",
+            ErrorCode::AddressFull => "address_full",
+            ErrorCode::Overloaded => "overloaded",
+            _ => "other",
+        };
+        self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// A page said what it perceived in the last [`PERCEIVED_EVERY`].
+    pub(crate) fn perceived(&self, perceived: &Perceived) {
+        self.perceived.inc();
+        self.freezes.inc_by(perceived.freezes.into());
+        self.frozen_seconds
+            .inc_by(f64::from(perceived.frozen_ms) / 1_000.0);
+        let concealed = f64::from(perceived.concealed_permille.unwrap_or_default()) / 1_000.0;
+        self.concealed_seconds
+            .inc_by(concealed * PERCEIVED_EVERY.as_secs_f64());
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "refused",
+            "People who were not let in for want of room, by reason",
+            self.refused.clone(),
+        );
+        registry.register(
+            "perceived_reports",
+            "Reports of pages about what came of sound and picture in 2 s",
+            self.perceived.clone(),
+        );
+        registry.register(
+            "perceived_freezes",
+            "Freezes in these reports, each of the picture that froze most",
+            self.freezes.clone(),
+        );
+        registry.register_with_unit(
+            "perceived_frozen",
+            "Time that these pictures stood still",
+            Unit::Seconds,
+            self.frozen_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "perceived_concealed",
+            "Time in which sound had to be made up",
+            Unit::Seconds,
+            self.concealed_seconds.clone(),
+        );
+    }
+}
 
 /// Serves `GET /metrics` at `address` until `stop`. It is not behind TLS nor a password and tells
 /// how busy the court is: the address must be one that only operators reach.
@@ -20,10 +98,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) async fn serve(
     address: SocketAddr,
     shard: ShardHandle,
+    people: &PeopleFigures,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> io::Result<SocketAddr> {
     let mut registry = Registry::with_prefix("otyrys");
+    people.register(&mut registry);
     registry.register_collector(Box::new(Media(shard)));
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
@@ -65,6 +145,9 @@ impl Collector for Media {
             unrecorded,
             tcp_refused,
             tcp_dropped,
+            load,
+            busy,
+            wait,
             forwarding,
         } = self.0.figures();
         let at_present = ConstGauge::new(i64::try_from(sessions).unwrap_or(i64::MAX));
@@ -74,12 +157,40 @@ impl Collector for Media {
             None,
             MetricType::Gauge,
         )?)?;
+        ConstGauge::new(load as i64).encode(encoder.encode_descriptor(
+            "media_load",
+            "0 normal, 1 and 2 pictures are made smaller, 3 nobody new is let in",
+            None,
+            MetricType::Gauge,
+        )?)?;
+        ConstGauge::new(busy).encode(encoder.encode_descriptor(
+            "media_busy",
+            "Share of the last second in which the media thread was at work",
+            Some(&Unit::Ratios),
+            MetricType::Gauge,
+        )?)?;
+        ConstGauge::new(wait.as_secs_f64()).encode(encoder.encode_descriptor(
+            "media_wait",
+            "Mean time in the last second until the media thread took a packet",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?)?;
         for (name, help, count) in [
             ("media_datagrams", "Packets received", counters.datagrams),
             (
                 "media_garbage",
                 "Of these: of no protocol in use or from nobody known",
                 counters.garbage,
+            ),
+            (
+                "media_over_rate",
+                "Of these: dropped, from an address that sent too many",
+                counters.over_rate,
+            ),
+            (
+                "media_over_bitrate",
+                "RTP packets dropped because their track had too many bits",
+                counters.over_bitrate,
             ),
             (
                 "media_forwarded",
@@ -165,7 +276,14 @@ mod tests {
         })
         .unwrap();
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let address = serve(loopback, shard.clone(), &tasks, stop.clone())
+        let people = PeopleFigures::default();
+        people.refused(ErrorCode::AddressFull);
+        people.perceived(&Perceived {
+            freezes: 2,
+            frozen_ms: 750,
+            concealed_permille: Some(250),
+        });
+        let address = serve(loopback, shard.clone(), &people, &tasks, stop.clone())
             .await
             .unwrap();
 
@@ -193,7 +311,15 @@ mod tests {
             "otyrys_media_sessions 0",
             "otyrys_media_datagrams_total 1",
             "otyrys_media_garbage_total 1",
+            "otyrys_media_over_rate_total 0",
+            "otyrys_media_over_bitrate_total 0",
+            "otyrys_media_load 0",
             "otyrys_media_unsent_total 0",
+            "otyrys_refused_total{reason=\"address_full\"} 1",
+            "otyrys_perceived_reports_total 1",
+            "otyrys_perceived_freezes_total 2",
+            "otyrys_perceived_frozen_seconds_total 0.75",
+            "otyrys_perceived_concealed_seconds_total 0.5",
             "otyrys_media_forwarding_seconds_count 0",
             "otyrys_media_forwarding_seconds_bucket{le=\"+Inf\"} 0",
             "# EOF",

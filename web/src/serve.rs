@@ -9,7 +9,7 @@ use crate::{
     hub::Hub,
     jobs::{self, Jobs},
     links::Links,
-    metrics,
+    metrics::{self, PeopleFigures},
     recording::{Recording, SpoolSink},
     registry::{
         self, RegistryState,
@@ -23,7 +23,7 @@ use crate::{
 use axum_server::{Handle, tls_rustls::RustlsConfig};
 use jiff::Timestamp;
 use otyrys_media::{
-    MediaLimits, Shard, ShardConfig, ShardHandle, ShardOutputs,
+    Shard, ShardConfig, ShardHandle, ShardOutputs,
     recorder::{Recorder, RecorderConfig, RecorderEvents},
 };
 use otyrys_storage::{Database, ids::HearingId};
@@ -134,7 +134,7 @@ impl Server {
         let (shard, outputs) = spawn(ShardConfig {
             bind: config.media.listen,
             advertised: addresses,
-            limits: MediaLimits::default(),
+            limits: config.limits.media_limits(),
         })
         .map_err(|error| {
             format!(
@@ -156,6 +156,7 @@ impl Server {
             fault_after,
         );
         let links = Links::new(stores.database.clone(), &public_url);
+        let people = PeopleFigures::default();
         let hub = Hub::new(
             stores.clone(),
             shard.clone(),
@@ -164,11 +165,13 @@ impl Server {
             links.clone(),
             turn,
             config.media.line_test_limits(),
+            config.limits.participants,
+            people.clone(),
             stop.clone(),
         );
         let pumps = TaskTracker::new();
         if let Some(address) = config.server.metrics {
-            let bound = metrics::serve(address, shard.clone(), &pumps, stop.clone())
+            let bound = metrics::serve(address, shard.clone(), &people, &pumps, stop.clone())
                 .await
                 .map_err(|error| format!("metrics cannot be served at {address}: {error}"))?;
             tracing::info!(metrics.address = %bound, "metrics");
@@ -218,6 +221,7 @@ impl Server {
             stores.clone(),
             hub.clone(),
             links,
+            people,
             demo.clone(),
         );
         let app = edge::router(state, registry_routes)

@@ -6,7 +6,8 @@ use super::allocate::{
 };
 use super::session::{Session, Watched};
 use crate::{
-    Event, Layer, MAX_LAYERS, RoomId, SessionId, Shown, Sink, Source, TrackKey, TrackKind, View,
+    Event, Layer, Load, MAX_LAYERS, RoomId, SessionId, Shown, Sink, Source, TrackKey, TrackKind,
+    View,
 };
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -103,11 +104,11 @@ impl Core {
     }
 
     fn allocate_session(&mut self, id: SessionId, pictures: &HashMap<TrackKey, Picture>) {
-        let now = self.now;
+        let (now, load) = (self.now, self.load);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let demand = Demand::of(session, pictures);
+        let demand = Demand::of(session, pictures, load);
         if demand.wishes.is_empty() && !session.line.sound_only {
             return;
         }
@@ -245,7 +246,7 @@ struct Demand {
 }
 
 impl Demand {
-    fn of(session: &Session, pictures: &HashMap<TrackKey, Picture>) -> Self {
+    fn of(session: &Session, pictures: &HashMap<TrackKey, Picture>, load: Load) -> Self {
         let mut slots = Vec::new();
         let mut wishes = Vec::new();
         let mut voices = 0;
@@ -265,17 +266,23 @@ impl Demand {
                 continue;
             };
             let shown = session.line.shown.get(&track).copied().unwrap_or_default();
+            let rank = if picture.first {
+                Rank::First
+            } else if shown.pinned {
+                Rank::Pinned
+            } else {
+                Rank::Rest
+            };
+            let most = most(shown.view, picture.count);
             slots.push(index);
             wishes.push(Wish {
-                rank: if picture.first {
-                    Rank::First
-                } else if shown.pinned {
-                    Rank::Pinned
-                } else {
-                    Rank::Rest
-                },
+                rank,
                 needs_bps: picture.needs_bps,
-                most: most(shown.view, picture.count),
+                most: if load >= smaller_from(rank) {
+                    most.map(|layer| Layer::at(layer.index().saturating_sub(1)))
+                } else {
+                    most
+                },
                 now: slot.allowed(),
             });
         }
@@ -343,6 +350,15 @@ impl Demand {
             }
         }
         given
+    }
+}
+
+/// From which load on pictures of a rank are one layer smaller.
+fn smaller_from(rank: Rank) -> Load {
+    match rank {
+        Rank::Rest => Load::Raised,
+        Rank::Pinned => Load::High,
+        Rank::First => Load::Overload,
     }
 }
 

@@ -5,6 +5,7 @@ use super::rewriter::{Incoming, PictureNumbers};
 use super::session::Stream;
 use super::slot::{self, Forwarded, Twofold};
 use super::tap::Tapped;
+use super::track_rate::{self, Passage};
 use super::{Core, Output};
 use crate::{
     Codec, Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
@@ -26,7 +27,7 @@ pub(super) struct Route {
 
 impl Core {
     /// Sends one packet of `track` along the edges of the graph, and nowhere else.
-    pub(super) fn forward(&mut self, track: TrackKey, stream: Stream, packet: RtpPacket) {
+    pub(super) fn forward(&mut self, track: TrackKey, mut stream: Stream, packet: RtpPacket) {
         self.flowing(track, true);
         let layer = stream.layer;
         let kind = track.source.kind();
@@ -66,6 +67,33 @@ impl Core {
             return;
         };
         let room = from.room;
+        let Some(state) = from.tracks.get_mut(&track.source) else {
+            return;
+        };
+        let (picture, rate_bps) = match kind {
+            TrackKind::Audio => (None, self.limits.sound_bps),
+            TrackKind::Video => (
+                Some((packet.header.timestamp, starts_keyframe)),
+                self.limits.picture_bps,
+            ),
+        };
+        let load = track_rate::Load {
+            layer,
+            picture,
+            cost: track_rate::cost(packet.payload.len(), rate_bps),
+        };
+        let passage = state.rate.take(load, now);
+        if matches!(passage, Passage::Dropped | Passage::Awaits) {
+            from.meter.over_bitrate += 1;
+            self.counters.over_bitrate += 1;
+            if passage == Passage::Awaits {
+                self.want_keyframe(track, layer);
+            }
+            return;
+        }
+        if passage == Passage::PassesAgain {
+            stream = from.begin_anew(stream);
+        }
         let Some(state) = from.tracks.get_mut(&track.source) else {
             return;
         };

@@ -32,6 +32,8 @@ pub(super) struct Meter {
     /// By section and layer, of the interval before: they follow the figures of the whole.
     tracks_up: HashMap<Key, TrackFigures>,
     tracks_down: HashMap<Key, TrackFigures>,
+    /// Packets of the client's tracks that were dropped in this interval.
+    pub(super) over_bitrate: u64,
     report: Option<(DirectionReport, DirectionReport)>,
 }
 
@@ -157,6 +159,7 @@ impl Core {
             down,
             estimate_bps: session.line.estimate_bps,
             wanted_bps: session.line.wished_bps,
+            over_bitrate: std::mem::take(&mut session.meter.over_bitrate),
             sound_only: session.line.sound_only,
             pictures: session
                 .slots

@@ -1,6 +1,7 @@
 //! The state machine of all rooms of one shard.
 
 mod allocate;
+mod allowance;
 mod bandwidth;
 mod checks;
 mod demux;
@@ -14,20 +15,23 @@ mod keyframes;
 mod line;
 mod loudness;
 mod meter;
+mod packet_rate;
 mod rewriter;
 mod sections;
 mod session;
 mod slot;
 mod tap;
+mod track_rate;
 
 use crate::{
-    DisconnectReason, Event, Graph, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress,
-    RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
+    DisconnectReason, Event, Graph, Layer, Load, MAX_LAYERS, MediaError, MediaLimits, Mid,
+    PeerAddress, RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
 };
 use demux::Demux;
 use forward::Route;
 use keyframes::KeyframeRequests;
 use loudness::Loudness;
+use packet_rate::PacketRates;
 use session::{Drained, Happened, Session, protocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -86,6 +90,8 @@ pub enum Command {
         /// Each picture that is not shown large, or that is pinned.
         shown: HashMap<TrackKey, Shown>,
     },
+    /// How busy the thread is that drives the core, which the core cannot know.
+    SetLoad(Load),
     /// Panics while the core is at work for a room: a test of what becomes of the others.
     #[cfg(feature = "fuzzing")]
     Break(RoomId),
@@ -103,6 +109,8 @@ pub struct Offer {
     /// What the client's sections carry. A section that is named here but does not send (now) is
     /// no track; one that sends and is not named is received and thrown away.
     pub sources: BTreeMap<Mid, Source>,
+    /// Whether the client had a session here before: they are let in again however busy it is.
+    pub comes_back: bool,
 }
 
 /// What comes out of a core.
@@ -132,6 +140,11 @@ pub struct Counters {
     pub datagrams: u64,
     /// Of these: too long, no packet of any protocol in use, or from nobody known.
     pub garbage: u64,
+    /// Of these: from an address that sends more than [`MediaLimits::packets_per_second`].
+    pub over_rate: u64,
+    /// RTP packets of tracks that have more bits than [`MediaLimits::sound_bps`] or
+    /// [`MediaLimits::picture_bps`].
+    pub over_bitrate: u64,
     /// RTP packets written to receivers.
     pub forwarded: u64,
     /// RTP packets handed to the recorder.
@@ -163,8 +176,10 @@ pub struct Core {
     rooms: HashMap<RoomId, Room>,
     routes: HashMap<TrackKey, Route>,
     demux: Demux,
+    packet_rates: PacketRates,
     keyframes: KeyframeRequests,
     deadlines: BTreeSet<(Instant, SessionId)>,
+    load: Load,
     levels_at: Option<Instant>,
     allocate_at: Option<Instant>,
     dirty: Vec<SessionId>,
@@ -189,6 +204,7 @@ impl Core {
     pub fn new(now: Instant, candidates: Vec<SocketAddr>, limits: MediaLimits) -> Self {
         Self {
             keyframes: KeyframeRequests::new(limits.keyframe_interval),
+            packet_rates: PacketRates::new(limits.packets_per_second),
             limits,
             candidates,
             now,
@@ -197,6 +213,7 @@ impl Core {
             routes: HashMap::new(),
             demux: Demux::default(),
             deadlines: BTreeSet::new(),
+            load: Load::Normal,
             levels_at: None,
             allocate_at: None,
             dirty: Vec::new(),
@@ -282,6 +299,9 @@ impl Core {
                     limit: self.limits.sessions,
                 });
             }
+            None if self.load == Load::Overload && !offer.comes_back => {
+                return Err(MediaError::Overloaded);
+            }
             None => Session::new(offer.room, &self.candidates, &self.limits, now),
         };
         let is_new = !self.is_in_room(offer.room, id);
@@ -306,6 +326,7 @@ impl Core {
         let unique = self.demux.learn_fragment(&new_fragment, id);
         let known: BTreeSet<Source> = session.tracks.keys().copied().collect();
         let changes = session.negotiate(&sections, &offer.sources);
+        let answer = sections::with_bandwidth(&answer, &offer.sources, self.limits.picture_bps);
         session.told_needed = None;
         self.sessions.insert(id, session);
         self.rooms
@@ -358,7 +379,10 @@ impl Core {
             Input::Datagram(datagram) => {
                 self.advance(datagram.now)?;
                 self.counters.datagrams += 1;
-                if !self.receive(datagram) {
+                let source = datagram.source.socket.ip();
+                if !self.packet_rates.takes(source, datagram.now) {
+                    self.counters.over_rate += 1;
+                } else if !self.receive(datagram) {
                     self.counters.garbage += 1;
                 }
             }
@@ -526,6 +550,12 @@ impl Core {
                 self.want_keyframe(track, self.layer_for(track, LARGEST));
             }
             Command::SetShown { session, shown } => self.set_shown(session, shown),
+            Command::SetLoad(load) => {
+                self.load = load;
+                for room in self.rooms() {
+                    self.allocate_room(room);
+                }
+            }
             #[cfg(feature = "fuzzing")]
             Command::Break(room) => {
                 self.at_work = Some(room);

@@ -1,6 +1,7 @@
 //! The sections of an offer, as far as the core itself needs them.
 
-use crate::{MAX_LAYERS, MediaError, MediaLimits, Mid, TrackKind};
+use crate::{MAX_LAYERS, MediaError, MediaLimits, Mid, Source, TrackKind};
+use std::collections::BTreeMap;
 
 /// A media section (`m=` line) of an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,11 +40,7 @@ pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, 
             Some("video") => TrackKind::Video,
             _ => continue,
         };
-        // The cut leaves the carriage return of the section's last line.
-        let Some(mid) = section
-            .lines()
-            .find_map(|line| line.trim_end().strip_prefix("a=mid:"))
-        else {
+        let Some(mid) = mid_of(section) else {
             return Err(MediaError::OfferRejected {
                 reason: "a section without a=mid".to_owned(),
             });
@@ -66,6 +63,42 @@ pub(super) fn sections(sdp: &str, limits: &MediaLimits) -> Result<Vec<Section>, 
         });
     }
     Ok(sections)
+}
+
+/// The name of a section.
+fn mid_of(section: &str) -> Option<&str> {
+    // The cut leaves the carriage return of the section's last line.
+    section
+        .lines()
+        .find_map(|line| line.trim_end().strip_prefix("a=mid:"))
+}
+
+/// An answer that also says how many bits a second the client may send of each of its pictures
+/// (RFC 3890).
+pub(super) fn with_bandwidth(
+    answer: &str,
+    sources: &BTreeMap<Mid, Source>,
+    picture_bps: u64,
+) -> String {
+    let mut limited = String::with_capacity(answer.len());
+    for (index, section) in answer.split("\nm=").enumerate() {
+        if index > 0 {
+            limited.push_str("\nm=");
+        }
+        let is_picture = mid_of(section)
+            .and_then(|mid| sources.get(&Mid::from(mid)))
+            .is_some_and(|source| source.kind() == TrackKind::Video);
+        // Bandwidths stand before the attributes (RFC 8866, section 5).
+        match section.find("\na=").filter(|_| index > 0 && is_picture) {
+            Some(at) => {
+                limited.push_str(&section[..=at]);
+                limited.push_str(&format!("b=TIAS:{picture_bps}\r\n"));
+                limited.push_str(&section[at + 1..]);
+            }
+            None => limited.push_str(section),
+        }
+    }
+    limited
 }
 
 /// The layers of a section, in the order in which `a=simulcast:send` lists them: the client lists
@@ -182,5 +215,20 @@ mod tests {
             sections(&long_name, &MediaLimits::default()),
             Err(MediaError::OfferRejected { .. })
         ));
+    }
+
+    #[test]
+    fn an_answer_says_how_much_a_camera_may_send() {
+        let answer = "v=0\r\ns=-\r\na=ice-lite\r\n\
+            m=audio 9 X 111\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=recvonly\r\n\
+            m=video 9 X 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=recvonly\r\n\
+            m=video 9 X 96\r\nc=IN IP4 0.0.0.0\r\na=mid:2\r\na=sendonly\r\n";
+        let sources = BTreeMap::from([
+            (Mid::from("0"), Source::Microphone),
+            (Mid::from("1"), Source::Camera),
+        ]);
+        let limited = with_bandwidth(answer, &sources, 5_000_000);
+        let expected = answer.replace("a=mid:1", "b=TIAS:5000000\r\na=mid:1");
+        assert_eq!(limited, expected);
     }
 }

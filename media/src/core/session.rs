@@ -8,6 +8,7 @@ use super::meter::{Meter, REPORT_INTERVAL};
 use super::sections::Section;
 use super::slot::{Forwarded, Slot, Written};
 use super::tap::Tap;
+use super::track_rate::TrackRate;
 use crate::{
     Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress, RoomId,
     Source, TrackKind, Transport,
@@ -79,6 +80,7 @@ pub(super) struct Track {
     /// Of the stream of each layer.
     numbers: [u64; MAX_LAYERS],
     pub(super) encodings: Encodings,
+    pub(super) rate: TrackRate,
     pub(super) flowing: bool,
     pub(super) tap: Tap,
     /// The layers that the client was last told somebody watches, and since when fewer are watched.
@@ -147,6 +149,7 @@ impl Track {
             ssrcs: [None; MAX_LAYERS],
             numbers: [0; MAX_LAYERS],
             encodings: Encodings::new(rids),
+            rate: TrackRate::default(),
             flowing: false,
             tap: Tap::default(),
             told_watched: None,
@@ -524,6 +527,24 @@ impl Session {
         };
         self.by_ssrc.insert(ssrc, stream);
         Some(stream)
+    }
+
+    /// What comes next with the SSRC of `stream` does not follow from what came before: it is a
+    /// new stream of its source.
+    pub(super) fn begin_anew(&mut self, stream: Stream) -> Stream {
+        let number = self.streams.entry(stream.source).or_default();
+        *number += 1;
+        let anew = Stream {
+            number: *number,
+            ..stream
+        };
+        if let Some(track) = self.tracks.get_mut(&stream.source) {
+            track.numbers[stream.layer.index()] = anew.number;
+            if let Some(ssrc) = track.ssrcs[stream.layer.index()] {
+                self.by_ssrc.insert(ssrc, anew);
+            }
+        }
+        anew
     }
 
     /// Writes a packet to a slot. The session must be driven next, or after more writes.

@@ -47,6 +47,7 @@ pub(crate) fn run(bytes: &[u8]) {
         session: SessionId(1),
         sdp,
         sources,
+        comes_back: false,
     };
     let now = Instant::now();
     let mut core = Core::new(now, vec![SERVER], limits);

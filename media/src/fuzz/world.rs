@@ -90,6 +90,7 @@ impl World {
             session,
             sdp,
             sources: peer.sources(),
+            comes_back: false,
         };
         let elsewhere = self.live.get(&session).is_some_and(|held| *held != room);
         let full = !self.live.contains_key(&session) && self.live.len() >= self.limits.sessions;

@@ -1,6 +1,7 @@
 //! The loop of a shard's thread.
 
 use super::figures::Figures;
+use super::load::LoadMeter;
 use super::outbox::Outbox;
 use super::socket::{BatchedSocket, MediaSocket};
 use super::tcp::{Connections, MediaListener, TcpWake};
@@ -59,12 +60,32 @@ pub(super) struct Driver {
     outbox: Outbox,
     unrecorded: u64,
     behind_told: Option<Instant>,
-    /// Datagrams lost on the way out when that was last told, and when.
-    unsent_told: Option<(u64, Instant)>,
+    unsent_told: Told,
+    over_rate_told: Told,
+    over_bitrate_told: Told,
     figures: Arc<Figures>,
     /// When the thread took the first packet of the present batch, and how many packets had been
     /// forwarded before it.
     batch: Option<(Instant, u64)>,
+    load: LoadMeter,
+}
+
+/// A count when it was last told, and when that was.
+#[derive(Debug, Default)]
+struct Told(Option<(u64, Instant)>);
+
+impl Told {
+    /// By how much the count has grown, if it is time to tell again.
+    fn news(&mut self, count: u64) -> Option<u64> {
+        const TELL_AGAIN: Duration = Duration::from_secs(10);
+
+        let before = self.0.map_or(0, |(before, _)| before);
+        let due = self.0.is_none_or(|(_, told)| told.elapsed() >= TELL_AGAIN);
+        (count > before && due).then(|| {
+            self.0 = Some((count, Instant::now()));
+            count - before
+        })
+    }
 }
 
 impl Driver {
@@ -97,9 +118,12 @@ impl Driver {
             outbox: Outbox::default(),
             unrecorded: 0,
             behind_told: None,
-            unsent_told: None,
+            unsent_told: Told::default(),
+            over_rate_told: Told::default(),
+            over_bitrate_told: Told::default(),
             figures,
             batch: None,
+            load: LoadMeter::new(Instant::now()),
         })
     }
 
@@ -108,9 +132,15 @@ impl Driver {
         /// So late only a machine that was paused is, or one that is hopelessly overloaded.
         const STALLED: Duration = Duration::from_secs(1);
 
+        let mut woken = Instant::now();
+        let mut due = woken;
         loop {
-            let deadline = self.drain().await;
+            let mut deadline = self.drain().await;
             self.show_figures();
+            if self.load.round(due, woken, Instant::now()) {
+                self.take_load()?;
+                deadline = self.drain().await;
+            }
             let wake = tokio::select! {
                 request = self.inbox.recv() => Wake::Request(request),
                 readable = self.socket.readable() => {
@@ -126,9 +156,14 @@ impl Driver {
                     Wake::EventsTaken
                 }
             };
+            woken = Instant::now();
+            due = match wake {
+                Wake::Deadline => deadline,
+                _ => woken,
+            };
             match wake {
                 Wake::Readable => {
-                    self.batch = Some((Instant::now(), self.core.counters().forwarded));
+                    self.batch = Some((woken, self.core.counters().forwarded));
                     self.receive()?;
                 }
                 Wake::Tcp(wake) => self.tcp.take(wake, &mut self.core, &self.candidates)?,
@@ -161,6 +196,7 @@ impl Driver {
         let tcp = self.tcp.counters();
         self.figures.count(counters, self.core.session_count());
         let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
+        self.figures.strained(self.load.load(), self.load.strain());
         set(&self.figures.unsent, self.outbox.lost());
         set(&self.figures.tcp_refused, tcp.refused);
         set(&self.figures.tcp_dropped, tcp.dropped);
@@ -170,6 +206,20 @@ impl Driver {
             self.figures
                 .forwarded_within(since.elapsed(), counters.forwarded - before);
         }
+    }
+
+    /// Lets the core do what so busy a thread must.
+    fn take_load(&mut self) -> Result<(), MediaError> {
+        let (load, strain) = (self.load.load(), self.load.strain());
+        tracing::warn!(
+            media.load = ?load,
+            media.busy_percent = (strain.busy * 100.0).round(),
+            media.wait_ms = u64::try_from(strain.wait.as_millis()).unwrap_or(u64::MAX),
+            "the media shard is as busy as this from now on"
+        );
+        let command = Command::SetLoad(load);
+        let now = Instant::now().into_std();
+        self.core.handle(Input::Command(now, command))
     }
 
     /// After a stall: whoever was heard meanwhile must not be taken for silent, so that what waits
@@ -258,26 +308,28 @@ impl Driver {
                 Output::Deadline(at) => {
                     self.outbox.flush(&self.socket).await;
                     self.tcp.flush();
-                    self.warn_of_unsent();
+                    self.warn();
                     return Instant::from_std(at);
                 }
             }
         }
     }
 
-    /// A link or a network card that takes no more (`ENOBUFS`, a full socket) loses what was to be
-    /// sent, as any network may; operators must see it.
-    fn warn_of_unsent(&mut self) {
-        const WARN_AGAIN: Duration = Duration::from_secs(10);
-
-        let lost = self.outbox.lost();
-        let due = self
-            .unsent_told
-            .is_none_or(|(_, told)| told.elapsed() >= WARN_AGAIN);
-        let before = self.unsent_told.map_or(0, |(before, _)| before);
-        if lost > before && due {
-            self.unsent_told = Some((lost, Instant::now()));
-            tracing::warn!(media.unsent = lost - before, "datagrams were not sent");
+    /// What is lost here operators must see. A link or a network card that takes no more
+    /// (`ENOBUFS`, a full socket) loses what was to be sent, as any network may.
+    fn warn(&mut self) {
+        let counters = self.core.counters();
+        if let Some(unsent) = self.unsent_told.news(self.outbox.lost()) {
+            tracing::warn!(media.unsent = unsent, "datagrams were not sent");
+        }
+        if let Some(dropped) = self.over_rate_told.news(counters.over_rate) {
+            tracing::warn!(
+                media.dropped = dropped,
+                "an address sends too many datagrams"
+            );
+        }
+        if let Some(dropped) = self.over_bitrate_told.news(counters.over_bitrate) {
+            tracing::warn!(media.dropped = dropped, "a track has too many bits");
         }
     }
 
@@ -326,6 +378,8 @@ impl Driver {
         tracing::info!(
             media.datagrams = counters.datagrams,
             media.garbage = counters.garbage,
+            media.over_rate = counters.over_rate,
+            media.over_bitrate = counters.over_bitrate,
             media.forwarded = counters.forwarded,
             media.recorded = counters.recorded,
             media.failed_sessions = counters.failed_sessions,

@@ -1,6 +1,7 @@
 //! What a shard does, told to operators from outside its thread.
 
-use crate::Counters;
+use super::load::Strain;
+use crate::{Counters, Load};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub const FORWARDING_BOUNDS: [Duration; 10] = [
 ];
 
 /// Counts of a shard since its start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShardFigures {
     /// Sessions at present.
     pub sessions: u64,
@@ -34,6 +35,13 @@ pub struct ShardFigures {
     pub tcp_refused: u64,
     /// Packets that were dropped because a TCP connection did not take them in time.
     pub tcp_dropped: u64,
+    /// How busy the thread is.
+    pub load: Load,
+    /// The share of the last second, 0 to 1, in which it was at work.
+    pub busy: f64,
+    /// How long a datagram that came at any moment of that second waited on average until the
+    /// thread took it.
+    pub wait: Duration,
     /// How long forwarded packets were in the server, from the moment when the thread took the
     /// first of their batch from the socket to the moment when the last had been sent: an upper
     /// bound for each.
@@ -56,6 +64,8 @@ pub(super) struct Figures {
     sessions: AtomicU64,
     datagrams: AtomicU64,
     garbage: AtomicU64,
+    over_rate: AtomicU64,
+    over_bitrate: AtomicU64,
     forwarded: AtomicU64,
     recorded: AtomicU64,
     failed_sessions: AtomicU64,
@@ -64,6 +74,9 @@ pub(super) struct Figures {
     pub(super) unrecorded: AtomicU64,
     pub(super) tcp_refused: AtomicU64,
     pub(super) tcp_dropped: AtomicU64,
+    load: AtomicU64,
+    busy_permille: AtomicU64,
+    wait_us: AtomicU64,
     classes: [AtomicU64; FORWARDING_BOUNDS.len() + 1],
     sum_ns: AtomicU64,
 }
@@ -76,10 +89,21 @@ impl Figures {
         set(&self.sessions, sessions as u64);
         set(&self.datagrams, counters.datagrams);
         set(&self.garbage, counters.garbage);
+        set(&self.over_rate, counters.over_rate);
+        set(&self.over_bitrate, counters.over_bitrate);
         set(&self.forwarded, counters.forwarded);
         set(&self.recorded, counters.recorded);
         set(&self.failed_sessions, counters.failed_sessions);
         set(&self.failed_rooms, counters.failed_rooms);
+    }
+
+    /// Shows how busy the thread is.
+    pub(super) fn strained(&self, load: Load, strain: Strain) {
+        let set = |figure: &AtomicU64, value| figure.store(value, Ordering::Relaxed);
+        set(&self.load, load as u64);
+        set(&self.busy_permille, (strain.busy * 1_000.0) as u64);
+        let wait_us = u64::try_from(strain.wait.as_micros()).unwrap_or(u64::MAX);
+        set(&self.wait_us, wait_us);
     }
 
     /// Counts packets that were forwarded within `time`.
@@ -98,6 +122,8 @@ impl Figures {
             counters: Counters {
                 datagrams: get(&self.datagrams),
                 garbage: get(&self.garbage),
+                over_rate: get(&self.over_rate),
+                over_bitrate: get(&self.over_bitrate),
                 forwarded: get(&self.forwarded),
                 recorded: get(&self.recorded),
                 failed_sessions: get(&self.failed_sessions),
@@ -107,6 +133,12 @@ impl Figures {
             unrecorded: get(&self.unrecorded),
             tcp_refused: get(&self.tcp_refused),
             tcp_dropped: get(&self.tcp_dropped),
+            load: Load::ALL
+                .into_iter()
+                .find(|load| *load as u64 == get(&self.load))
+                .unwrap_or_default(),
+            busy: get(&self.busy_permille) as f64 / 1_000.0,
+            wait: Duration::from_micros(get(&self.wait_us)),
             forwarding: ForwardingTimes {
                 classes: std::array::from_fn(|class| get(&self.classes[class])),
                 sum: Duration::from_nanos(get(&self.sum_ns)),

@@ -2,6 +2,7 @@
 
 mod driver;
 mod figures;
+mod load;
 mod outbox;
 mod socket;
 mod tcp;
@@ -344,6 +345,7 @@ mod tests {
             session: SessionId(1),
             sdp: String::new(),
             sources: std::collections::BTreeMap::new(),
+            comes_back: false,
         };
         assert!(matches!(shard.offer(offer).await, Err(MediaError::Stopped)));
         assert!(matches!(

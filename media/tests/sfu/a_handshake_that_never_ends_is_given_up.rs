@@ -31,6 +31,7 @@ impl Stubborn {
             session,
             sdp,
             sources: client.sources(),
+            comes_back: false,
         };
         let answer = world.core.offer(world.now, offer).expect("an answer");
         client.take_answer(pending, &answer, world.now);

@@ -83,6 +83,7 @@ fn offers_that_are_no_offers_are_refused() {
                 session: SessionId(session),
                 sdp: sdp.to_owned(),
                 sources,
+                comes_back: false,
             },
         )
     };

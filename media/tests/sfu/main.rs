@@ -4,9 +4,11 @@
 mod allocations;
 mod client;
 mod peer;
+mod watched;
 mod world;
 
 mod a_bug_ends_one_hearing_only;
+mod a_busy_shard_shrinks_pictures_and_leaves_sound_alone;
 mod a_client_that_offers_again_keeps_its_place;
 mod a_client_without_udp_is_served_over_tcp;
 mod a_clock_that_jumps_breaks_nothing;
@@ -21,6 +23,7 @@ mod hostile_datagrams_are_bounded;
 mod key_frames_are_asked_for_sparingly;
 mod layers_follow_line_and_page;
 mod lost_pictures_are_repaired;
+mod nobody_sends_more_than_the_limits;
 mod one_port_serves_ipv4_and_ipv6;
 mod somebody_who_vanished_comes_back;
 mod sound_and_picture_reach_the_others;

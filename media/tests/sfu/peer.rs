@@ -147,6 +147,7 @@ impl Peer {
             session: client.session,
             sdp,
             sources: client.sources(),
+            comes_back: false,
         };
         let answer = shard.offer(offer).await.expect("an answer");
         assert!(answer.contains("a=ice-lite"));

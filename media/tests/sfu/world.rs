@@ -187,6 +187,7 @@ impl World {
             session: id,
             sdp,
             sources: client.sources(),
+            comes_back: false,
         };
         let answer = self.core.offer(now, offer)?;
         self.clients

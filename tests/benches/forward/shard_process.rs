@@ -108,6 +108,7 @@ async fn handle(shard: &ShardHandle, request: Request) -> Outcome<Response> {
                 room: RoomId(room.into()),
                 session: SessionId(session),
                 sdp,
+                comes_back: false,
                 sources: sound
                     .into_iter()
                     .chain(picture)

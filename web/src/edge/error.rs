@@ -6,6 +6,7 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use otyrys_media::MediaError;
 use otyrys_signaling::{Refusal, wire::ErrorCode};
 use otyrys_storage::StorageError;
 use serde::Serialize;
@@ -34,8 +35,10 @@ impl IntoResponse for ApiError {
             ErrorCode::BadMessage | ErrorCode::ProtocolVersion | ErrorCode::BadOffer => {
                 StatusCode::BAD_REQUEST
             }
-            ErrorCode::LimitReached => StatusCode::TOO_MANY_REQUESTS,
-            ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::LimitReached | ErrorCode::AddressFull => StatusCode::TOO_MANY_REQUESTS,
+            ErrorCode::Unavailable | ErrorCode::HearingFull | ErrorCode::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, Json(Body { error: self.0 })).into_response()
@@ -62,6 +65,15 @@ pub fn refusal_code(refusal: Refusal) -> ErrorCode {
         Refusal::WrongState => ErrorCode::WrongState,
         Refusal::UnknownParticipant => ErrorCode::UnknownParticipant,
         Refusal::RecordFault => ErrorCode::RecordFault,
+    }
+}
+
+/// The public code of an offer that the media core did not take.
+#[must_use]
+pub(crate) fn offer_code(error: &MediaError) -> ErrorCode {
+    match error {
+        MediaError::Overloaded | MediaError::TooManySessions { .. } => ErrorCode::Overloaded,
+        _ => ErrorCode::BadOffer,
     }
 }
 
@@ -92,4 +104,25 @@ fn storage_code(error: &StorageError) -> ErrorCode {
     }
     tracing::error!(error = crate::cli::explain(error), "a request failed");
     ErrorCode::Internal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_room_says_so_and_blames_no_offer() {
+        let full = [
+            MediaError::Overloaded,
+            MediaError::TooManySessions { limit: 1 },
+        ];
+        assert!(
+            full.iter()
+                .all(|error| offer_code(error) == ErrorCode::Overloaded)
+        );
+        let rejected = MediaError::OfferRejected {
+            reason: "not SDP".to_owned(),
+        };
+        assert_eq!(offer_code(&rejected), ErrorCode::BadOffer);
+    }
 }

@@ -1,5 +1,6 @@
 //! HTTP and WebSocket: requests in, answers out. What they mean is decided elsewhere.
 
+mod address_places;
 mod assets;
 mod demo;
 mod documents;
@@ -9,7 +10,8 @@ mod line_test;
 mod seat_socket;
 mod shared_port;
 
-use crate::{config::Config, hub::Hub, links::Links, stores::Stores};
+use crate::{config::Config, hub::Hub, links::Links, metrics::PeopleFigures, stores::Stores};
+use address_places::AddressPlaces;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
@@ -41,6 +43,8 @@ pub struct AppState {
     pub(crate) hub: Hub,
     pub(crate) links: Links,
     pub(crate) demo: DemoState,
+    pub(crate) places: AddressPlaces,
+    pub(crate) people: PeopleFigures,
 }
 
 impl AppState {
@@ -51,9 +55,12 @@ impl AppState {
         stores: Stores,
         hub: Hub,
         links: Links,
+        people: PeopleFigures,
         demo: Option<DemoSeats>,
     ) -> Self {
         Self {
+            places: AddressPlaces::new(config.limits.sessions_per_address),
+            people,
             config,
             stores,
             hub,

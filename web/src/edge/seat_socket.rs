@@ -1,6 +1,6 @@
 //! The WebSocket of one seat: frames in, frames out; the hearing decides.
 
-use super::{AppState, error::ApiError, invitations::seat_cookie};
+use super::{AppState, address_places::AddressPlace, error::ApiError, invitations::seat_cookie};
 use crate::{
     hub::{Connection, HearingHandle, Outbox},
     secrets::hash_of,
@@ -66,11 +66,21 @@ pub(super) async fn connect(
         messages_per_second: app.config.server.messages_per_second,
     };
     let rehearsal = seat.client == SeatClient::Rehearsal;
+    let place = app.places.take(origin.ip());
+    if place.is_none() {
+        app.people.refused(ErrorCode::AddressFull);
+    }
     Ok(upgrade
         .max_message_size(limits.message_bytes)
         .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| async move {
-            serve(socket, hearing, holds, rehearsal, origin, limits).await;
+            match place {
+                Some(place) => {
+                    serve(socket, hearing, holds, rehearsal, origin, limits, place).await
+                }
+                // Over the socket, because a browser does not tell a page how an upgrade failed.
+                None => turn_away(socket, ErrorCode::AddressFull).await,
+            }
         }))
 }
 
@@ -102,6 +112,7 @@ async fn serve(
     rehearsal: bool,
     origin: SocketAddr,
     limits: SocketLimits,
+    _place: AddressPlace,
 ) {
     let (mut sink, mut stream) = socket.split();
     let hello = time::timeout(HELLO_WITHIN, stream.next()).await;
@@ -186,6 +197,14 @@ async fn serve(
     }
     hearing.gone(id).await;
     let _closed = sink.close().await;
+}
+
+/// Says why there is no room now. The client may come again.
+async fn turn_away(mut socket: WebSocket, code: ErrorCode) {
+    if let Ok(text) = serde_json::to_string(&error(code)) {
+        let _gone = socket.send(Message::Text(text.into())).await;
+    }
+    let _gone = socket.send(Message::Close(None)).await;
 }
 
 async fn refuse(mut sink: SplitSink<WebSocket, Message>, code: ErrorCode) {

@@ -1,13 +1,13 @@
 //! One live client of one seat.
 
 use otyrys_media::SessionId;
-use otyrys_signaling::wire::ServerMessage;
+use otyrys_signaling::wire::{Perceived, ServerMessage};
 use otyrys_storage::ids::ParticipantId;
 use std::{
     net::IpAddr,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 /// Names a connection within this process; a seat that reconnects gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,6 +71,8 @@ pub struct Connection {
     pub(super) session: Option<PeerSession>,
     /// It has been sent the draft so far.
     pub(super) has_draft: bool,
+    /// What its page said last of what it saw and heard, and when.
+    pub(super) perceived: Option<(Perceived, Instant)>,
 }
 
 /// A peer connection of a client.
@@ -99,6 +101,7 @@ impl Connection {
             outbox,
             session: None,
             has_draft: false,
+            perceived: None,
         }
     }
 

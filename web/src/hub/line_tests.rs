@@ -8,7 +8,7 @@ use super::{
     Services,
     media_link::{source, track_source},
 };
-use crate::secrets::Secret;
+use crate::{edge::error::offer_code, secrets::Secret};
 use otyrys_media::{self as media, Event, Graph, RoomId, SessionId, Sink, Source, TrackKey};
 use otyrys_signaling::{
     TrackRef,
@@ -161,13 +161,14 @@ impl LineTests {
             session,
             sdp: offer.sdp,
             sources,
+            comes_back: false,
         });
         let message = match answer.await {
             Ok(sdp) => ServerMessage::Answer { id: offer.id, sdp },
             Err(error) => {
                 tracing::info!(%error, "an offer of a line test was refused");
                 ServerMessage::Error {
-                    error: ErrorCode::BadOffer,
+                    error: offer_code(&error),
                 }
             }
         };

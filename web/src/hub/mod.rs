@@ -15,6 +15,7 @@ use crate::{
     cli::explain,
     draft::Draft,
     links::Links,
+    metrics::PeopleFigures,
     recording::{RecordNotice, Recording},
     steady_clock::SteadyClock,
     stores::Stores,
@@ -68,6 +69,9 @@ pub(crate) struct Services {
     pub(crate) links: Links,
     pub(crate) turn: Turn,
     pub(crate) clock: SteadyClock,
+    pub(crate) people: PeopleFigures,
+    /// Most people of one hearing who are connected at once.
+    participants: u64,
     /// Small errands of hearings, which end with the client that they are for.
     tasks: TaskTracker,
     sessions: Sessions,
@@ -143,6 +147,8 @@ impl Hub {
         links: Links,
         turn: Turn,
         line_tests: LineTestLimits,
+        participants: u64,
+        people: PeopleFigures,
         stop: CancellationToken,
     ) -> Self {
         let tasks = TaskTracker::new();
@@ -154,6 +160,8 @@ impl Hub {
             links,
             turn,
             clock: SteadyClock::start(),
+            people,
+            participants,
             tasks: tasks.clone(),
             sessions: Sessions::default(),
             next_room: AtomicU64::new(0),

@@ -19,6 +19,8 @@ mod encoder;
 mod g722;
 mod line_test;
 mod line_words;
+#[cfg(test)]
+mod nobody_is_let_in_without_room;
 mod outlet;
 mod participant;
 mod peer;

@@ -327,6 +327,14 @@ impl Connection {
                     let _ = answer.send(error.map_or(Ok(link), Err));
                 }
             }
+            ServerMessage::Error {
+                error:
+                    error @ (ErrorCode::Overloaded | ErrorCode::HearingFull | ErrorCode::AddressFull),
+            } => {
+                tracing::warn!(?error, participant.id = %self.seat.participant,
+                    "there is no room for a rehearsal participant");
+                return Ok(Some(Outcome::Lost));
+            }
             ServerMessage::Error { error } => {
                 tracing::warn!(?error, participant.id = %self.seat.participant,
                     "the server did not accept something");

@@ -6,12 +6,12 @@
 mod connection;
 mod framing;
 
-use crate::{Core, Datagram, Input, MediaError, MediaLimits, PeerAddress};
+use crate::{Core, Datagram, Input, MediaError, MediaLimits, PeerAddress, network_of};
 use connection::{Arrival, Connection, Patience};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -335,16 +335,5 @@ async fn accept(listener: Option<&tokio::net::TcpListener>) -> io::Result<(TcpSt
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
-    }
-}
-
-/// What counts as one address: for IPv6 the /64 that one host may have for itself.
-fn network_of(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
     }
 }

@@ -2,16 +2,18 @@
 //! of it.
 
 use super::HearingTask;
+use crate::edge::error::offer_code;
 use crate::hub::{
     HubError,
     connection::{ConnectionId, PeerSession},
     line_quality::line_quality,
     media_link::{source, track_source},
 };
+use crate::metrics::PERCEIVED_EVERY;
 use otyrys_media::{self as media, Event as MediaEvent, LineReport, SessionId, TrackKey};
 use otyrys_signaling::{
     Presence, Sink, TrackRef, TrackSource, sees_lines,
-    wire::{ErrorCode, MAX_SHOWN, Offer, ServerMessage, ShownPicture, Slot},
+    wire::{ErrorCode, MAX_SHOWN, Offer, Perceived, ServerMessage, ShownPicture, Slot},
 };
 use otyrys_storage::ids::ParticipantId;
 use std::collections::BTreeSet;
@@ -40,15 +42,20 @@ impl HearingTask {
             session,
             sdp: offer.sdp,
             sources,
+            comes_back: self.had_media.contains(&participant),
         });
         match answer.await {
             Ok(sdp) => {
+                self.had_media.insert(participant);
                 self.tell(from, ServerMessage::Answer { id: offer.id, sdp });
                 self.refresh();
             }
             Err(error) => {
                 tracing::warn!(hearing.id = %self.hearing.subject().id, participant.id = %participant, %error, "an offer was refused");
-                let error = ErrorCode::BadOffer;
+                let error = offer_code(&error);
+                if error == ErrorCode::Overloaded {
+                    self.services.people.refused(error);
+                }
                 self.tell(from, ServerMessage::Error { error });
             }
         }
@@ -117,6 +124,25 @@ impl HearingTask {
         }
     }
 
+    /// What a page saw and heard. One that says more often than it should is not listened to.
+    pub(super) fn perceived(&mut self, from: ConnectionId, perceived: Perceived) {
+        let Some(connection) = self.connections.get_mut(&from) else {
+            return;
+        };
+        if !perceived.is_possible() {
+            let error = ErrorCode::BadMessage;
+            connection.outbox.send(ServerMessage::Error { error });
+            return;
+        }
+        let early = connection
+            .perceived
+            .is_some_and(|(_, at)| at.elapsed() < PERCEIVED_EVERY / 2);
+        if !early {
+            connection.perceived = Some((perceived, Instant::now()));
+            self.services.people.perceived(&perceived);
+        }
+    }
+
     pub(super) fn media(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::Connected { session } => {
@@ -178,7 +204,14 @@ impl HearingTask {
         let Some(participant) = self.sessions.participant(report.session) else {
             return;
         };
-        let quality = line_quality(participant, report);
+        let perceived = self
+            .connections
+            .values()
+            .find(|connection| connection.participant == participant)
+            .and_then(|connection| connection.perceived)
+            .filter(|(_, at)| at.elapsed() < PERCEIVED_EVERY * 2)
+            .map(|(perceived, _)| perceived);
+        let quality = line_quality(participant, report, perceived);
         for connection in self.connections.values() {
             let told = connection.participant == participant
                 || self

@@ -21,8 +21,8 @@ use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink,
     favoured_pictures, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, HearingView, PROTOCOL_VERSION,
-        ServerMessage,
+        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView,
+        PROTOCOL_VERSION, ServerMessage,
     },
 };
 use otyrys_storage::{
@@ -30,7 +30,7 @@ use otyrys_storage::{
     ids::{ParticipantId, SegmentId},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     sync::Arc,
     time::Duration,
@@ -88,6 +88,8 @@ pub(super) struct HearingTask {
     connections: BTreeMap<ConnectionId, Connection>,
     sessions: SessionMap,
     kept: KeptSessions,
+    /// Who has had a media session: they are let in again however busy the server is.
+    had_media: BTreeSet<ParticipantId>,
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
@@ -105,6 +107,7 @@ impl HearingTask {
             connections: BTreeMap::new(),
             sessions: SessionMap::default(),
             kept: KeptSessions::default(),
+            had_media: BTreeSet::new(),
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
@@ -182,6 +185,12 @@ impl HearingTask {
         if let Some(session) = self.dismiss(participant, ByeReason::Replaced) {
             self.keep_session(participant, session);
         }
+        if self.is_full_for(participant) {
+            self.services.people.refused(ErrorCode::HearingFull);
+            let error = ErrorCode::HearingFull;
+            connection.outbox.send(ServerMessage::Error { error });
+            return Ok(());
+        }
         if self.hearing.state() != HearingState::Closed {
             let command = Command::Connect {
                 rehearsal: connection.rehearsal,
@@ -205,6 +214,15 @@ impl HearingTask {
         Ok(())
     }
 
+    /// Whether there is no room for one more. Without those who conduct there is no hearing.
+    fn is_full_for(&self, participant: ParticipantId) -> bool {
+        let conducts = self
+            .hearing
+            .participant(participant)
+            .is_some_and(|p| p.person.role.conducts());
+        !conducts && self.connections.len() as u64 >= self.services.participants
+    }
+
     async fn message(
         &mut self,
         from: ConnectionId,
@@ -223,6 +241,10 @@ impl HearingTask {
             }
             ClientMessage::Shown { pictures } => {
                 self.shown(from, &pictures);
+                return Ok(());
+            }
+            ClientMessage::Perceived(perceived) => {
+                self.perceived(from, perceived);
                 return Ok(());
             }
             ClientMessage::Leave => Command::Leave,

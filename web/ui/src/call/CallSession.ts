@@ -8,7 +8,7 @@ import type { ServerMessage } from "../wire/ServerMessage";
 import { HearingStore } from "./HearingStore";
 import { ownView, publishes, shownPictures } from "./hearingState";
 import { type DeviceKind, LocalDevices } from "./LocalDevices";
-import { MediaSession } from "./MediaSession";
+import { MediaSession, type MediaState, OVERLOADED_WAIT_MS, REFUSED_WAIT_MS } from "./MediaSession";
 import { type ActOutcome, SeatConnection, type SocketLike } from "./SeatConnection";
 
 /** Codes after which trying to connect again is pointless. */
@@ -49,7 +49,8 @@ export class CallSession {
     this.media = new MediaSession({
       send: (message) => this.connection.send(message),
       onStreams: (streams) => this.store.update({ streams }),
-      onState: (media) => this.store.update({ media }),
+      onState: (media) => this.mediaChanged(media),
+      onPerceived: (perceived) => this.connection.send({ type: "perceived", ...perceived }),
       onDeadLine: () => this.networkChanged(),
     });
     this.connection = new SeatConnection({
@@ -167,6 +168,12 @@ export class CallSession {
     if (this.store.getSnapshot().end === null) this.connection.reconnectNow();
   };
 
+  private mediaChanged(media: MediaState): void {
+    const { problem } = this.store.getSnapshot();
+    const isOver = media === "connected" && (problem === "overloaded" || problem === "bad_offer");
+    this.store.update({ media, problem: isOver ? null : problem });
+  }
+
   private receive(message: ServerMessage): void {
     this.store.receive(message);
     switch (message.type) {
@@ -192,7 +199,8 @@ export class CallSession {
         this.media.slotsNeeded(message.audio, message.video);
         break;
       case "error":
-        if (message.error === "bad_offer") this.media.offerRefused();
+        if (message.error === "bad_offer") this.media.offerRefused(REFUSED_WAIT_MS);
+        if (message.error === "overloaded") this.media.offerRefused(OVERLOADED_WAIT_MS);
         break;
       default:
         break;
@@ -220,6 +228,7 @@ export class CallSession {
     const pictures = shownPictures(this.store.getSnapshot(), document.visibilityState === "hidden");
     const said = JSON.stringify(pictures);
     if (said === this.lastShown) return;
+    this.media.picturesChanged();
     if (this.connection.send({ type: "shown", pictures })) this.lastShown = said;
   };
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ClientMessage } from "../wire/ClientMessage";
 import type { Offer } from "../wire/Offer";
+import type { Perceived } from "../wire/Perceived";
 import type { Slot } from "../wire/Slot";
 import type { TrackSource } from "../wire/TrackSource";
 import { MediaSession, type MediaState, type RemoteStreams } from "./MediaSession";
@@ -101,6 +102,17 @@ class FakePeer {
     this.onconnectionstatechange?.();
   }
 
+  /** What came on the sections so far, by kind. */
+  figures: { freezeCount: number; totalSamplesReceived: number; concealedSamples: number } | null = null;
+
+  getStats(): Promise<Map<string, unknown>> {
+    const stats = this.transceivers.map(
+      ({ kind, receiver }) =>
+        [receiver.track.id, { type: "inbound-rtp", kind, trackIdentifier: receiver.track.id, ...this.figures }] as const,
+    );
+    return Promise.resolve(new Map(this.figures === null ? [] : stats));
+  }
+
   close(): void {
     this.connectionState = "closed";
   }
@@ -112,6 +124,7 @@ class Seat {
   readonly states: MediaState[] = [];
   streams: ReadonlyMap<string, RemoteStreams> = new Map();
   deadLines = 0;
+  readonly perceived: Perceived[] = [];
   readonly media = new MediaSession({
     send: (message: ClientMessage) => {
       if (message.type === "offer") this.offers.push(message);
@@ -119,6 +132,7 @@ class Seat {
     },
     onStreams: (streams) => (this.streams = streams),
     onState: (state) => this.states.push(state),
+    onPerceived: (perceived) => this.perceived.push(perceived),
     onDeadLine: () => (this.deadLines += 1),
   });
 
@@ -442,5 +456,41 @@ describe("a network that changes", () => {
     seat.media.resume(true);
     await settle();
     expect(FakePeer.all).toHaveLength(3);
+  });
+});
+
+describe("what the person saw and heard", () => {
+  it("is told each 2 s, of the slots that play somebody", async () => {
+    const seat = await connected();
+    await seat.answer();
+    seat.media.slotsChanged([filled(seat.slots("video")[0], "judge", "camera")]);
+    seat.peer.becomes("connected");
+    seat.peer.figures = { freezeCount: 3, totalSamplesReceived: 0, concealedSamples: 0 };
+    await vi.advanceTimersByTimeAsync(2_100);
+    expect(seat.perceived).toEqual([]);
+    seat.peer.figures = { freezeCount: 4, totalSamplesReceived: 0, concealedSamples: 0 };
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(seat.perceived).toEqual([{ freezes: 1, frozen_ms: 0, concealed_permille: null }]);
+  });
+
+  it("is nothing while nobody is to be seen or heard", async () => {
+    const seat = await connected();
+    await seat.answer();
+    seat.peer.becomes("connected");
+    seat.peer.figures = { freezeCount: 1, totalSamplesReceived: 0, concealedSamples: 0 };
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(seat.perceived).toEqual([]);
+  });
+});
+
+describe("an offer that is refused", () => {
+  it("is made again after the wait, over a fresh connection", async () => {
+    const seat = await connected();
+    seat.media.offerRefused(10_000);
+    await vi.advanceTimersByTimeAsync(9_900);
+    expect(FakePeer.all).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(FakePeer.all).toHaveLength(2);
+    expect(seat.offers).toHaveLength(2);
   });
 });

@@ -1,8 +1,10 @@
 import type { ClientMessage } from "../wire/ClientMessage";
 import type { IceServer } from "../wire/IceServer";
+import type { Perceived } from "../wire/Perceived";
 import type { Slot } from "../wire/Slot";
 import type { TrackSource } from "../wire/TrackSource";
 import { encodingsFor, sendLayers } from "./layers";
+import { Perception, type Received } from "./Perception";
 import { StallDetector } from "./StallDetector";
 import { INITIAL_AUDIO_SLOTS, INITIAL_VIDEO_SLOTS, mapSlots, missingSlots } from "./slots";
 
@@ -19,7 +21,11 @@ const RESTART_PAUSE_MS = 2_000;
 /** How often what arrives is looked at. */
 const LOOK_MS = 100;
 /** Wait before a failed connection is made anew, so that a dead path is not hammered. */
-const RECREATE_WAIT_MS = 1_000;
+export const REFUSED_WAIT_MS = 1_000;
+/** Wait before a server without room is asked again: everybody who waits asks. */
+export const OVERLOADED_WAIT_MS = 10_000;
+/** How often the server is told what came of sound and picture. */
+const PERCEIVED_MS = 2_000;
 
 /** The streams of one participant, as elements want them. */
 export type RemoteStreams = Partial<Record<TrackSource, MediaStream>>;
@@ -31,6 +37,8 @@ export type MediaSessionEvents = {
   send: (message: ClientMessage) => boolean;
   onStreams: (streams: ReadonlyMap<string, RemoteStreams>) => void;
   onState: (state: MediaState) => void;
+  /** What this person saw and heard in the last 2 s. */
+  onPerceived: (perceived: Perceived) => void;
   /** Nothing comes through the line of signalling either. */
   onDeadLine: () => void;
 };
@@ -59,6 +67,7 @@ export class MediaSession {
   private iceServers: readonly IceServer[] = [];
   private restartedAtMs = -Infinity;
   private readonly stall = new StallDetector();
+  private readonly perception = new Perception();
   private readonly timers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(events: MediaSessionEvents) {
@@ -95,6 +104,7 @@ export class MediaSession {
     const peer = new RTCPeerConnection(this.configuration());
     this.peer = peer;
     this.look(peer);
+    this.perceive(peer);
     this.events.onState("connecting");
     peer.onconnectionstatechange = () => this.peerStateChanged(peer);
     for (const source of LOCAL_SOURCES) this.addSender(peer, source);
@@ -140,7 +150,13 @@ export class MediaSession {
   slotsChanged(slots: readonly Slot[]): void {
     this.slots = slots;
     this.stall.reset();
+    this.perception.reset();
     this.publishStreams();
+  }
+
+  /** The page shows other pictures, or others large: what stops or begins now does not freeze. */
+  picturesChanged(): void {
+    this.perception.reset();
   }
 
   /** The server has more tracks for this person than slots. */
@@ -164,9 +180,9 @@ export class MediaSession {
     if (sender !== undefined) sendLayers(sender, layers).catch(() => undefined);
   }
 
-  /** The server refused the offer: start over with a fresh connection. */
-  offerRefused(): void {
-    if (this.peer !== null) this.recreateSoon(this.peer);
+  /** The server refused the offer: start over with a fresh connection, after a while. */
+  offerRefused(waitMs: number): void {
+    if (this.peer !== null) this.recreateSoon(this.peer, waitMs);
   }
 
   /** Ends all media. */
@@ -187,22 +203,53 @@ export class MediaSession {
   private look(peer: RTCPeerConnection): void {
     this.after(LOOK_MS, () => {
       if (peer !== this.peer) return;
-      if (this.stall.stalls(performance.now(), this.lastArrival(peer))) this.restart(peer);
+      const now = performance.now();
+      if (this.stall.stalls(now, this.lastArrival(peer))) this.restart(peer);
+      for (const { receiver } of this.playing(peer)) {
+        if (receiver.track.kind === "video") this.perception.look(receiver.track.id, now, newestOf(receiver));
+      }
       this.look(peer);
     });
   }
 
   /** When something arrived last in a slot that plays somebody, on whatever clock; null for never. */
   private lastArrival(peer: RTCPeerConnection): number | null {
-    const playing = new Set(this.slots.filter(({ track }) => track !== null).map(({ mid }) => mid));
     let latest: number | null = null;
-    for (const { mid, receiver } of peer.getTransceivers()) {
-      if (mid === null || !playing.has(mid)) continue;
-      for (const { timestamp } of receiver.getSynchronizationSources()) {
-        latest = Math.max(latest ?? timestamp, timestamp);
-      }
+    for (const { receiver } of this.playing(peer)) {
+      const newest = newestOf(receiver);
+      if (newest !== null) latest = Math.max(latest ?? newest, newest);
     }
     return latest;
+  }
+
+  /** The slots that play somebody. */
+  private playing(peer: RTCPeerConnection): RTCRtpTransceiver[] {
+    const playing = new Set(this.slots.filter(({ track }) => track !== null).map(({ mid }) => mid));
+    return peer.getTransceivers().filter(({ mid }) => mid !== null && playing.has(mid));
+  }
+
+  /** Tells what was seen and heard, for as long as this is the connection. */
+  private perceive(peer: RTCPeerConnection): void {
+    this.after(PERCEIVED_MS, () => {
+      if (peer !== this.peer) return;
+      if (peer.connectionState === "connected") {
+        // A browser that gives no figures is asked again; nobody depends on them.
+        this.readPerception(peer).catch(() => undefined);
+      }
+      this.perceive(peer);
+    });
+  }
+
+  private async readPerception(peer: RTCPeerConnection): Promise<void> {
+    const playing = new Set(this.playing(peer).map(({ receiver }) => receiver.track.id));
+    const received: Received[] = [];
+    (await peer.getStats()).forEach((stats: RTCStats) => {
+      if (stats.type !== "inbound-rtp") return;
+      const inbound = stats as Received;
+      if (playing.has(inbound.trackIdentifier)) received.push(inbound);
+    });
+    const perceived = this.perception.report(received);
+    if (peer === this.peer && perceived !== null) this.events.onPerceived(perceived);
   }
 
   /** The path is broken: looks for another one, over the same connection. */
@@ -289,10 +336,10 @@ export class MediaSession {
     }
   }
 
-  private recreateSoon(peer: RTCPeerConnection): void {
+  private recreateSoon(peer: RTCPeerConnection, waitMs = REFUSED_WAIT_MS): void {
     if (peer !== this.peer) return;
     this.events.onState("failed");
-    this.after(RECREATE_WAIT_MS, () => {
+    this.after(waitMs, () => {
       if (peer === this.peer) this.connect();
     });
   }
@@ -344,11 +391,18 @@ export class MediaSession {
     this.openOfferId = null;
     this.offerAgain = false;
     this.stall.reset();
+    this.perception.reset();
     if (peer === null) return;
     peer.onconnectionstatechange = null;
     peer.close();
     this.events.onStreams(new Map());
   }
+}
+
+/** When something arrived last, on whatever clock; null for never. */
+function newestOf(receiver: RTCRtpReceiver): number | null {
+  const times = receiver.getSynchronizationSources().map(({ timestamp }) => timestamp);
+  return times.length === 0 ? null : Math.max(...times);
 }
 
 /** The codecs of a name that the browser has for a section, in its own order. */

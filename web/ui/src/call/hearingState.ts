@@ -60,7 +60,7 @@ export function afterMessage(
   switch (message.type) {
     case "welcome":
       // The server tells anew of a line that carries sound alone.
-      return { ...state, soundOnly: false, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
+      return { ...state, soundOnly: false, problem: null, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
     case "hearing":
       return { ...state, hearing: message.hearing, recordReadAt: nowMs };
     case "speaking": {

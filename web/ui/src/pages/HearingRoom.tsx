@@ -11,25 +11,15 @@ import { Icon, type IconName } from "../components/Icon";
 import { StreamAudio } from "../components/MediaElements";
 import { PeoplePanel } from "../components/PeoplePanel";
 import { PictureWall } from "../components/PictureWall";
+import { ProblemBanner } from "../components/ProblemBanner";
 import { RecordFaultBanner } from "../components/RecordFaultBanner";
 import { SessionControls } from "../components/SessionControls";
 import { TopBar } from "../components/TopBar";
-import type { ErrorCode } from "../wire/ErrorCode";
 
 type Props = { session: CallSession; state: HearingSnapshot; seat: Seat };
 type View = "picture" | "people" | "draft";
 
 const VIEW_ICONS: Record<View, IconName> = { picture: "picture", people: "people", draft: "document" };
-
-const PROBLEMS_WITH_WORDS = [
-  "not_allowed",
-  "wrong_state",
-  "unknown_participant",
-  "record_fault",
-  "unavailable",
-  "limit_reached",
-  "bad_offer",
-] as const;
 
 /** The hearing itself. What a person sees beside the picture follows from their role. */
 export function HearingRoom({ session, state, seat }: Props) {
@@ -126,20 +116,6 @@ export function HearingRoom({ session, state, seat }: Props) {
       <RoomSound state={state} speakerId={devices.speakerId} />
       <ArrivalAnnouncer hearing={hearing} you={state.you} />
     </main>
-  );
-}
-
-function ProblemBanner({ session, problem }: { session: CallSession; problem: ErrorCode }) {
-  const { t } = useTranslation();
-  const key = PROBLEMS_WITH_WORDS.find((known) => known === problem) ?? "other";
-  return (
-    <p className="banner warn" role="alert" data-testid={`problem-${problem}`}>
-      <Icon name="warning" />
-      {t(`problem.${key}`)}
-      <Button className="button small" onPress={() => session.dismissProblem()}>
-        {t("app.close")}
-      </Button>
-    </p>
   );
 }
 

@@ -11,13 +11,14 @@ import { Icon } from "../components/Icon";
 import { LevelBar } from "../components/LevelBar";
 import { StreamVideo } from "../components/MediaElements";
 import { PageFrame } from "../components/PageFrame";
+import { ProblemBanner } from "../components/ProblemBanner";
 import { SeatFacts } from "../components/SeatFacts";
 
 /** Camera, microphone and loudspeaker are tried before the person waits. Big signs, one button. */
 export function SelfTest({ session, seat }: { session: CallSession; seat: Seat }) {
   const { t } = useTranslation();
   const devices = useSyncExternalStore(session.devices.subscribe, session.devices.getSnapshot);
-  const { connection } = useSyncExternalStore(session.store.subscribe, session.store.getSnapshot);
+  const { connection, problem } = useSyncExternalStore(session.store.subscribe, session.store.getSnapshot);
   const [pressed, setPressed] = useState(session.isReady);
   const sends = publishes(seat.role);
 
@@ -28,6 +29,7 @@ export function SelfTest({ session, seat }: { session: CallSession; seat: Seat }
   const asking = devices.microphone.asking || devices.camera.asking;
   return (
     <PageFrame testId="self-test" homeLink={false}>
+      {problem !== null && <ProblemBanner session={session} problem={problem} />}
       <h1>{t("selftest.title")}</h1>
       <p className="lead">{t("selftest.lead")}</p>
       <SeatFacts seat={seat} />

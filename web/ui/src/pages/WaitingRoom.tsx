@@ -7,6 +7,7 @@ import type { HearingSnapshot } from "../call/hearingState";
 import { Icon } from "../components/Icon";
 import { StreamVideo } from "../components/MediaElements";
 import { PageFrame } from "../components/PageFrame";
+import { ProblemBanner } from "../components/ProblemBanner";
 import { SeatFacts } from "../components/SeatFacts";
 
 type Props = { session: CallSession; state: HearingSnapshot; seat: Seat };
@@ -24,6 +25,7 @@ export function WaitingRoom({ session, state, seat }: Props) {
           {t("room.reconnecting")}
         </p>
       )}
+      {state.problem !== null && <ProblemBanner session={session} problem={state.problem} />}
       <section className="card waiting-card" aria-live="polite">
         <span className="notice-sign calm">
           <Icon name="hourglass" size={64} />

@@ -2,6 +2,7 @@
 import type { Act } from "./Act";
 import type { Language } from "./Language";
 import type { Offer } from "./Offer";
+import type { Perceived } from "./Perceived";
 import type { ShownPicture } from "./ShownPicture";
 
 /**
@@ -43,4 +44,4 @@ act: Act, } | { "type": "shown",
 /**
  * At most [`MAX_SHOWN`]; more are ignored.
  */
-pictures: Array<ShownPicture>, } | { "type": "leave" };
+pictures: Array<ShownPicture>, } | { "type": "perceived" } & Perceived | { "type": "leave" };

@@ -3,4 +3,4 @@
 /**
  * Stable codes for what went wrong; the client has the words in three languages.
  */
-export type ErrorCode = "link_unknown" | "link_in_use" | "link_replaced" | "hearing_closed" | "not_seated" | "not_allowed" | "wrong_state" | "unknown_participant" | "record_fault" | "bad_message" | "protocol_version" | "bad_offer" | "limit_reached" | "not_found" | "unavailable" | "internal";
+export type ErrorCode = "link_unknown" | "link_in_use" | "link_replaced" | "hearing_closed" | "not_seated" | "not_allowed" | "wrong_state" | "unknown_participant" | "record_fault" | "bad_message" | "protocol_version" | "bad_offer" | "limit_reached" | "hearing_full" | "address_full" | "overloaded" | "not_found" | "unavailable" | "internal";

@@ -2,6 +2,7 @@
 import type { LineCause } from "./LineCause";
 import type { LineDirection } from "./LineDirection";
 import type { LineGrade } from "./LineGrade";
+import type { Perceived } from "./Perceived";
 
 /**
  * How good the line between a person and the server is.
@@ -38,4 +39,12 @@ estimate_kbps: number | null,
 /**
  * Whether the line is too narrow for pictures.
  */
-sound_only: boolean, };
+sound_only: boolean, 
+/**
+ * What the person's page said last of what it saw and heard. Absent: nothing of late.
+ */
+perceived: Perceived | null, 
+/**
+ * Packets from the person that were dropped because a track had too many bits.
+ */
+over_bitrate: number, };
