@@ -5,7 +5,7 @@ import { BadLine, THROUGH_A_BAD_LINE } from "./support/bad_line.mjs";
 import { Court } from "./support/court.mjs";
 import { writeFilm } from "./support/film.mjs";
 import { FirefoxPerson } from "./support/firefox.mjs";
-import { look, Person } from "./support/person.mjs";
+import { look, meet, Person } from "./support/person.mjs";
 import { receptionDuring, receptionOf, told } from "./support/reception.mjs";
 import { russian, writeWav } from "./support/speech.mjs";
 import { pause, until } from "./support/wait.mjs";
@@ -101,12 +101,7 @@ before(async () => {
   const again = await writeWav(join(court.dir, "witness.wav"), spoken.slice(5), { gap: 0.3 });
   const film = await writeFilm(join(court.dir, "clerk.y4m"));
   [clerk, witness] = await Promise.all([Person.arrive({ wav, film }), FirefoxPerson.arrive({ wav: again })]);
-  const { seats } = court;
-  await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
-  await clerk.sees("hearing-room");
-  await witness.sees("waiting");
-  await clerk.admits(seats.witness);
-  await witness.sees("hearing-room");
+  await meet(clerk, witness, court.seats);
 });
 
 after(async () => {

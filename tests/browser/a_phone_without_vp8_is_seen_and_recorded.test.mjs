@@ -3,7 +3,7 @@ import { after, before } from "node:test";
 import { join } from "node:path";
 import { filesOf, protocolOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
-import { look, Person } from "./support/person.mjs";
+import { look, meet, Person } from "./support/person.mjs";
 import { receptionOf } from "./support/reception.mjs";
 import { decode } from "./support/sound.mjs";
 import { russian, writeWav } from "./support/speech.mjs";
@@ -61,15 +61,10 @@ after(async () => {
 });
 
 step("a person whose browser has only H.264 is seen", { timeout: 120_000 }, async () => {
-  const { seats } = court;
-  await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
-  await clerk.sees("hearing-room");
-  await witness.sees("waiting");
-  await clerk.admits(seats.witness);
-  await witness.sees("hearing-room");
-  const [before] = await clerk.framesOf([seats.witness.participant_id]);
+  await meet(clerk, witness, court.seats);
+  const [before] = await clerk.framesOf([court.seats.witness.participant_id]);
   await until("the picture moves", async () => {
-    const [frames] = await clerk.framesOf([seats.witness.participant_id]);
+    const [frames] = await clerk.framesOf([court.seats.witness.participant_id]);
     return frames > before + 50;
   }, 60_000);
   const [sent, received] = await Promise.all([codecsOf(witness, "outbound-rtp"), codecsOf(clerk, "inbound-rtp")]);

@@ -3,7 +3,7 @@ import { after, before } from "node:test";
 import { join } from "node:path";
 import { Court } from "./support/court.mjs";
 import { FirefoxPerson } from "./support/firefox.mjs";
-import { look, Person } from "./support/person.mjs";
+import { look, meet, Person } from "./support/person.mjs";
 import { receptionDuring, receptionOf, told } from "./support/reception.mjs";
 import { russian, writeWav } from "./support/speech.mjs";
 import { step } from "./support/step.mjs";
@@ -30,12 +30,7 @@ after(async () => {
 });
 
 step("a person with Firefox passes the self-test, waits and is let in", { timeout: 120_000 }, async () => {
-  const { seats } = court;
-  await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
-  await clerk.sees("hearing-room");
-  await witness.sees("waiting");
-  await clerk.admits(seats.witness);
-  await witness.sees("hearing-room");
+  await meet(clerk, witness, court.seats);
 });
 
 step("both see and hear each other", { timeout: 120_000 }, async () => {

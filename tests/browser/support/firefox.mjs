@@ -93,30 +93,6 @@ export class FirefoxPerson extends Person {
     await this.page.locator(`[data-testid="${testId}"]`).setTimeout(SLOW_MS).click();
   }
 
-  /** Firefox has no statistics of transports: the pair itself says that it is in use. */
-  async path() {
-    return this.page.evaluate(async () => {
-      for (const connection of window.keptConnections) {
-        if (connection.connectionState !== "connected") continue;
-        const reports = await connection.getStats();
-        for (const pair of reports.values()) {
-          if (pair.type !== "candidate-pair" || !pair.selected) continue;
-          const [near, far] = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)];
-          return {
-            protocol: near.protocol,
-            relay: near.candidateType === "relay" ? near.relayProtocol : null,
-            near: near.address,
-            nearPort: near.port,
-            farPort: far.port,
-            sent: pair.bytesSent,
-            connections: window.keptConnections.length,
-          };
-        }
-      }
-      return null;
-    });
-  }
-
   async attribute(testId, name) {
     await this.page.waitForSelector(`[data-testid="${testId}"]`);
     return this.page.$eval(`[data-testid="${testId}"]`, (element, wanted) => element.getAttribute(wanted), name);

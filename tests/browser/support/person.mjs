@@ -138,22 +138,23 @@ export class Person {
     return this.page.evaluate(async () => {
       for (const connection of window.keptConnections) {
         if (connection.connectionState !== "connected") continue;
-        const reports = await connection.getStats();
-        for (const report of reports.values()) {
-          if (report.type !== "transport" || !report.selectedCandidatePairId) continue;
-          const pair = reports.get(report.selectedCandidatePairId);
-          const [near, far] = [reports.get(pair.localCandidateId), reports.get(pair.remoteCandidateId)];
-          return {
-            protocol: near.protocol,
-            // By what the browser reaches the relay.
-            relay: near.candidateType === "relay" ? near.relayProtocol : null,
-            near: near.address,
-            nearPort: near.port,
-            farPort: far.port,
-            sent: report.bytesSent,
-            connections: window.keptConnections.length,
-          };
-        }
+        const reports = [...(await connection.getStats()).values()];
+        const byId = (id) => reports.find((report) => report.id === id);
+        const transport = reports.find(({ type, selectedCandidatePairId }) => type === "transport" && selectedCandidatePairId);
+        // Firefox has no statistics of transports: there the pair itself says that it is in use.
+        const pair = byId(transport?.selectedCandidatePairId) ?? reports.find(({ selected }) => selected);
+        if (pair === undefined) continue;
+        const [near, far] = [byId(pair.localCandidateId), byId(pair.remoteCandidateId)];
+        return {
+          protocol: near.protocol,
+          // By what the browser reaches the relay.
+          relay: near.candidateType === "relay" ? near.relayProtocol : null,
+          near: near.address,
+          nearPort: near.port,
+          farPort: far.port,
+          sent: (transport ?? pair).bytesSent,
+          connections: window.keptConnections.length,
+        };
       }
       return null;
     });
@@ -202,6 +203,15 @@ export class Person {
       })),
     );
   }
+}
+
+/** A clerk and a witness take their seats, and the clerk lets the witness in. */
+export async function meet(clerk, witness, seats) {
+  await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
+  await clerk.sees("hearing-room");
+  await witness.sees("waiting");
+  await clerk.admits(seats.witness);
+  await witness.sees("hearing-room");
 }
 
 /** After a failure: what people had on their screens, and what programs said. */
