@@ -79,3 +79,42 @@ impl Outbox {
         self.sealed = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shard::socket::MediaSocket;
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    /// As with a network card that has no buffer left (`ENOBUFS`): the kernel says no to a batch
+    /// and to its parts. Broadcasts are refused to every socket that did not ask for them.
+    #[tokio::test]
+    async fn what_the_kernel_refuses_is_counted_and_holds_up_nobody_else() {
+        let socket =
+            MediaSocket::bind("0.0.0.0:0".parse().expect("an address")).expect("a socket");
+        let here = socket.local_addr();
+        let socket = socket.into_batched().expect("a socket");
+        let there = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        there
+            .set_read_timeout(Some(Duration::from_secs(5)))
+            .expect("a socket");
+        let reachable = there.local_addr().expect("an address");
+        let refused = "255.255.255.255:9".parse().expect("an address");
+
+        let mut outbox = Outbox::default();
+        let segments = socket.segments();
+        for round in 0..3 {
+            for _ in 0..4 {
+                outbox.push(&socket, here, refused, &[round; 100]).await;
+            }
+            outbox.push(&socket, here, reachable, &[round; 100]).await;
+            outbox.flush(&socket).await;
+            let mut bytes = [0; 200];
+            let length = there.recv(&mut bytes).expect("what can be sent is sent");
+            assert_eq!(bytes[..length], [round; 100]);
+        }
+        assert_eq!(outbox.lost(), 12);
+        assert_eq!(socket.segments(), segments, "GSO was given up");
+    }
+}

@@ -60,9 +60,9 @@ fn each_hears_and_sees_the_other() {
 fn a_reordering_network_changes_nothing() {
     let mut world = World::new(2);
     world.link = Link {
-        loss_permille: 0,
         delay: Duration::from_millis(20),
         jitter: Duration::from_millis(50),
+        ..Link::default()
     };
     let judge = world.join(1, &[Source::Microphone], 0, 0);
     let clerk = world.join(2, &[], 1, 0);

@@ -28,6 +28,10 @@ pub(crate) struct Link {
     pub(crate) delay: Duration,
     /// Up to so much more, so that datagrams overtake each other.
     pub(crate) jitter: Duration,
+    /// So many are lost in a row when one is lost.
+    pub(crate) burst: u32,
+    /// Of 1,000 datagrams so many arrive twice.
+    pub(crate) twice_permille: u64,
 }
 
 impl Default for Link {
@@ -36,6 +40,8 @@ impl Default for Link {
             loss_permille: 0,
             delay: Duration::from_millis(10),
             jitter: Duration::ZERO,
+            burst: 1,
+            twice_permille: 0,
         }
     }
 }
@@ -85,6 +91,8 @@ pub(crate) struct World {
     pub(crate) overheard: Vec<(SocketAddr, Vec<u8>)>,
     /// How often the core has allocated memory since the start.
     pub(crate) allocations: u64,
+    /// So many of the next datagrams are lost: a burst.
+    lose: u32,
     wire: Vec<OnTheWire>,
     order: u64,
     core_deadline: Instant,
@@ -110,6 +118,7 @@ impl World {
             recorded: Vec::new(),
             overheard: Vec::new(),
             allocations: 0,
+            lose: 0,
             wire: Vec::new(),
             order: 0,
             core_deadline: now,
@@ -341,9 +350,21 @@ impl World {
     }
 
     fn send(&mut self, source: SocketAddr, destination: SocketAddr, bytes: Vec<u8>) {
-        if self.dice.below(1_000) < self.link.loss_permille {
+        if self.lose > 0 {
+            self.lose -= 1;
             return;
         }
+        if self.dice.below(1_000) < self.link.loss_permille {
+            self.lose = self.link.burst - 1;
+            return;
+        }
+        if self.dice.below(1_000) < self.link.twice_permille {
+            self.carry(source, destination, bytes.clone());
+        }
+        self.carry(source, destination, bytes);
+    }
+
+    fn carry(&mut self, source: SocketAddr, destination: SocketAddr, bytes: Vec<u8>) {
         let jitter =
             Duration::from_micros(self.dice.below(self.link.jitter.as_micros() as u64 + 1));
         let Some(queued) = self.queue(destination, bytes.len()) else {
