@@ -152,7 +152,8 @@ export class Person {
           near: near.address,
           nearPort: near.port,
           farPort: far.port,
-          sent: (transport ?? pair).bytesSent,
+          // Firefox counts for the pair only.
+          sent: transport?.bytesSent ?? pair.bytesSent,
           connections: window.keptConnections.length,
         };
       }
