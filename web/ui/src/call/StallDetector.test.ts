@@ -22,7 +22,7 @@ describe("a stall", () => {
   it("is none while nothing has flowed yet, nor in a pause shorter than it", () => {
     expect(moments(still(null, 30))).toEqual([]);
     expect(moments(still(7, 30))).toEqual([]);
-    expect(moments([...flowing(1, 5), ...still(5, 6), ...flowing(6, 5)])).toEqual([]);
+    expect(moments([...flowing(1, 5), ...still(5, 4), ...flowing(6, 5)])).toEqual([]);
   });
 
   it("is none when somebody else is to be heard", () => {

@@ -1,5 +1,5 @@
 /** Sound comes each 20 ms; so long a pause is a broken path, not a lost packet or two. */
-export const STALL_MS = 700;
+export const STALL_MS = 500;
 
 /**
  * Notices that media which was flowing has stopped. A browser takes seconds to call a connection
