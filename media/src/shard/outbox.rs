@@ -91,8 +91,7 @@ mod tests {
     /// and to its parts. Broadcasts are refused to every socket that did not ask for them.
     #[tokio::test]
     async fn what_the_kernel_refuses_is_counted_and_holds_up_nobody_else() {
-        let socket =
-            MediaSocket::bind("0.0.0.0:0".parse().expect("an address")).expect("a socket");
+        let socket = MediaSocket::bind("0.0.0.0:0".parse().expect("an address")).expect("a socket");
         let here = socket.local_addr();
         let socket = socket.into_batched().expect("a socket");
         let there = UdpSocket::bind("127.0.0.1:0").expect("a socket");
