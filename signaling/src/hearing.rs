@@ -470,6 +470,16 @@ impl Hearing {
                 .is_some_and(|p| matches!(p.presence(), Presence::Waiting | Presence::Admitted))
     }
 
+    /// Whether one more may connect beside the `present` ones, where `most` may. Without those who
+    /// conduct there is no hearing: they always may.
+    #[must_use]
+    pub fn has_room_for(&self, id: ParticipantId, present: u64, most: u64) -> bool {
+        let conducts = self
+            .participant(id)
+            .is_some_and(|p| p.person.role.conducts());
+        conducts || present < most
+    }
+
     /// One of them.
     #[must_use]
     pub fn participant(&self, id: ParticipantId) -> Option<&Participant> {

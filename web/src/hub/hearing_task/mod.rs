@@ -185,7 +185,8 @@ impl HearingTask {
         if let Some(session) = self.dismiss(participant, ByeReason::Replaced) {
             self.keep_session(participant, session);
         }
-        if self.is_full_for(participant) {
+        let (present, most) = (self.connections.len() as u64, self.services.participants);
+        if !self.hearing.has_room_for(participant, present, most) {
             self.services.people.refused(ErrorCode::HearingFull);
             let error = ErrorCode::HearingFull;
             connection.outbox.send(ServerMessage::Error { error });
@@ -212,15 +213,6 @@ impl HearingTask {
         self.connections.insert(connection.id(), connection);
         self.refresh();
         Ok(())
-    }
-
-    /// Whether there is no room for one more. Without those who conduct there is no hearing.
-    fn is_full_for(&self, participant: ParticipantId) -> bool {
-        let conducts = self
-            .hearing
-            .participant(participant)
-            .is_some_and(|p| p.person.role.conducts());
-        !conducts && self.connections.len() as u64 >= self.services.participants
     }
 
     async fn message(
