@@ -77,12 +77,12 @@ impl Core {
                 self.limits.picture_bps,
             ),
         };
-        let load = track_rate::Load {
+        let arrival = track_rate::Arrival {
             layer,
             picture,
             cost: track_rate::cost(packet.payload.len(), rate_bps),
         };
-        let passage = state.rate.take(load, now);
+        let passage = state.rate.take(arrival, now);
         if matches!(passage, Passage::Dropped | Passage::Awaits) {
             from.meter.over_bitrate += 1;
             self.counters.over_bitrate += 1;

@@ -40,7 +40,7 @@ pub(super) enum Passage {
 
 /// A packet of a track, as far as it matters here.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Load {
+pub(super) struct Arrival {
     pub(super) layer: Layer,
     /// The RTP time, and whether a key frame begins; nothing for sound, which may be dropped at
     /// any packet.
@@ -52,17 +52,17 @@ pub(super) struct Load {
 impl TrackRate {
     /// Decides about one packet. Pictures are dropped whole, from the first packet of one to the
     /// key frame that begins the next.
-    pub(super) fn take(&mut self, load: Load, now: Instant) -> Passage {
+    pub(super) fn take(&mut self, arrival: Arrival, now: Instant) -> Passage {
         let allowance = self.allowance.get_or_insert_with(|| Allowance::new(now));
         let overdrawn = allowance.overdrawn(now);
-        let Some((picture, starts_keyframe)) = load.picture else {
+        let Some((picture, starts_keyframe)) = arrival.picture else {
             if overdrawn >= BURST {
                 return Passage::Dropped;
             }
-            allowance.spend(load.cost, now);
+            allowance.spend(arrival.cost, now);
             return Passage::Passes;
         };
-        let state = &mut self.layers[load.layer.index()];
+        let state = &mut self.layers[arrival.layer.index()];
         if state.held {
             if overdrawn > BURST / 2 {
                 return Passage::Dropped;
@@ -72,17 +72,17 @@ impl TrackRate {
             }
             *state = LayerState::default();
             state.picture = Some(picture);
-            allowance.spend(load.cost, now);
+            allowance.spend(arrival.cost, now);
             return Passage::PassesAgain;
         }
-        let most = BURST + RESERVE * (MAX_LAYERS - 1 - load.layer.index()) as u32;
+        let most = BURST + RESERVE * (MAX_LAYERS - 1 - arrival.layer.index()) as u32;
         let begins = state.picture.replace(picture) != Some(picture);
         // Whoever never ends a picture is cut off all the same.
         if overdrawn >= most && (begins || overdrawn >= most + BURST) {
             state.held = true;
             return Passage::Dropped;
         }
-        allowance.spend(load.cost, now);
+        allowance.spend(arrival.cost, now);
         Passage::Passes
     }
 }
@@ -109,12 +109,12 @@ mod tests {
                 let keyframe = asked.is_some_and(|at| now >= at + Duration::from_secs(1));
                 (0..10)
                     .filter(|packet| {
-                        let load = Load {
+                        let arrival = Arrival {
                             layer: Layer::at(layer),
                             picture: Some((number * 3_600, keyframe && *packet == 0)),
                             cost: cost(1_250, RATE_BPS),
                         };
-                        match rate.take(load, now) {
+                        match rate.take(arrival, now) {
                             Passage::Passes => true,
                             Passage::PassesAgain => {
                                 asked = None;
@@ -149,13 +149,13 @@ mod tests {
         let mut rate = TrackRate::default();
         let start = Instant::now();
         for number in 0..10_000 {
-            let load = Load {
+            let arrival = Arrival {
                 layer: Layer::SMALLEST,
                 picture: None,
                 cost: cost(2_500, RATE_BPS),
             };
             let now = start + Duration::from_millis(20) * number;
-            assert_eq!(rate.take(load, now), Passage::Passes);
+            assert_eq!(rate.take(arrival, now), Passage::Passes);
         }
     }
 
@@ -166,12 +166,12 @@ mod tests {
         let mut passed = [0; MAX_LAYERS];
         for picture in 0..1_000 {
             for layer in Layer::ALL {
-                let load = Load {
+                let arrival = Arrival {
                     layer,
                     picture: Some((picture, false)),
                     cost: cost(1_250, RATE_BPS),
                 };
-                passed[layer.index()] += usize::from(rate.take(load, now) == Passage::Passes);
+                passed[layer.index()] += usize::from(rate.take(arrival, now) == Passage::Passes);
             }
         }
         assert!(passed[0] > passed[1] && passed[1] > passed[2], "{passed:?}");
@@ -181,13 +181,13 @@ mod tests {
     fn a_picture_that_never_ends_is_cut_off() {
         let mut rate = TrackRate::default();
         let now = Instant::now();
-        let load = Load {
+        let arrival = Arrival {
             layer: Layer::SMALLEST,
             picture: Some((0, false)),
             cost: cost(1_250, RATE_BPS),
         };
         let passed = (0..10_000)
-            .filter(|_| rate.take(load, now) == Passage::Passes)
+            .filter(|_| rate.take(arrival, now) == Passage::Passes)
             .count();
         assert_eq!(passed, 450);
     }
