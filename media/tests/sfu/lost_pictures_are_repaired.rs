@@ -36,6 +36,15 @@ fn assert_complete(numbers: &[u64]) {
     assert_eq!(numbers.len(), distinct.len(), "nothing arrives twice");
 }
 
+/// As [`assert_complete`], of packets some of which were lost on their first way.
+fn assert_repaired(numbers: &[u64]) {
+    assert_complete(numbers);
+    assert!(
+        !numbers.is_sorted(),
+        "nothing was lost, nothing was repaired"
+    );
+}
+
 #[test]
 fn at_five_percent_loss_each_way_every_packet_arrives() {
     let numbers = arrived(
@@ -47,11 +56,7 @@ fn at_five_percent_loss_each_way_every_packet_arrives() {
             ..Link::default()
         },
     );
-    assert_complete(&numbers);
-    assert!(
-        !numbers.is_sorted(),
-        "nothing was lost, nothing was repaired"
-    );
+    assert_repaired(&numbers);
 }
 
 #[test]
@@ -65,11 +70,7 @@ fn what_is_lost_in_bursts_arrives_too() {
             ..Link::default()
         },
     );
-    assert_complete(&numbers);
-    assert!(
-        !numbers.is_sorted(),
-        "nothing was lost, nothing was repaired"
-    );
+    assert_repaired(&numbers);
 }
 
 #[test]
