@@ -33,6 +33,7 @@ pub mod recorder;
 mod red;
 mod report;
 mod shard;
+mod vp8;
 
 pub use crate::config::MediaLimits;
 pub use crate::core::{Command, Core, Counters, Datagram, Input, Offer, Output};

@@ -25,6 +25,10 @@ pub(super) enum Rank {
     Rest,
 }
 
+impl Rank {
+    const ALL: [Self; 3] = [Self::First, Self::Pinned, Self::Rest];
+}
+
 /// One picture that a client is to get.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Wish {
@@ -36,9 +40,20 @@ pub(super) struct Wish {
     pub(super) most: Option<Layer>,
     /// What it gets now.
     pub(super) now: Option<Layer>,
+    /// Whether it is not to become larger now.
+    pub(super) held: bool,
 }
 
 impl Wish {
+    /// The best layer that it can get.
+    fn limit(&self) -> Option<Layer> {
+        if self.held {
+            self.most.min(self.now)
+        } else {
+            self.most
+        }
+    }
+
     /// What it takes to have `layer`.
     fn price(&self, layer: Layer) -> u64 {
         let needs = self.needs_bps[layer.index()];
@@ -50,43 +65,44 @@ impl Wish {
     }
 }
 
-/// Spends `budget_bps` on pictures. **The order:** every picture in its smallest layer, by rank;
-/// then larger layers, by rank. So the last pictures to go are those of the first rank.
-pub(super) fn allocate(budget_bps: u64, wishes: &[Wish]) -> Vec<Option<Layer>> {
-    let mut order: Vec<usize> = (0..wishes.len()).collect();
-    // Stable: of equal rank, who was there first keeps it.
-    order.sort_by_key(|index| wishes[*index].rank);
-    let mut given = vec![None; wishes.len()];
+/// Spends `budget_bps` on pictures, and says in `given` which layer each gets. **The order:** every
+/// picture in its smallest layer, by rank; then larger layers, by rank. So the last pictures to go
+/// are those of the first rank. Of equal rank, who was there first keeps it.
+pub(super) fn allocate(budget_bps: u64, wishes: &[Wish], given: &mut Vec<Option<Layer>>) {
+    given.clear();
+    given.resize(wishes.len(), None);
     let mut left = budget_bps;
-    for index in &order {
-        let wish = &wishes[*index];
-        if wish.most.is_none() {
-            continue;
-        }
+    for (index, wish) in by_rank(wishes) {
         let price = wish.price(Layer::SMALLEST);
-        if price <= left {
+        if wish.limit().is_some() && price <= left {
             left -= price;
-            given[*index] = Some(Layer::SMALLEST);
+            given[index] = Some(Layer::SMALLEST);
         }
     }
-    for index in &order {
-        let wish = &wishes[*index];
+    for (index, wish) in by_rank(wishes) {
         for layer in &Layer::ALL[1..] {
-            let (Some(present), Some(most)) = (given[*index], wish.most) else {
+            let (Some(present), Some(limit)) = (given[index], wish.limit()) else {
                 break;
             };
-            if *layer > most {
+            if *layer > limit {
                 break;
             }
             // A layer may be missing between two that are there: its price is the next one's.
             let more = wish.price(*layer).saturating_sub(wish.price(present));
             if more <= left {
                 left -= more;
-                given[*index] = Some(*layer);
+                given[index] = Some(*layer);
             }
         }
     }
-    given
+}
+
+/// The wishes with their places, by rank.
+fn by_rank(wishes: &[Wish]) -> impl Iterator<Item = (usize, &Wish)> {
+    Rank::ALL.into_iter().flat_map(move |rank| {
+        let all = wishes.iter().enumerate();
+        all.filter(move |(_, wish)| wish.rank == rank)
+    })
 }
 
 #[cfg(test)]
@@ -94,12 +110,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn allocate(budget_bps: u64, wishes: &[Wish]) -> Vec<Option<Layer>> {
+        let mut given = Vec::new();
+        super::allocate(budget_bps, wishes, &mut given);
+        given
+    }
+
     fn wish(rank: Rank) -> Wish {
         Wish {
             rank,
             needs_bps: [100_000, 400_000, 1_200_000],
             most: Some(Layer::at(2)),
             now: Some(Layer::at(2)),
+            held: false,
         }
     }
 
@@ -162,6 +185,7 @@ mod tests {
                 needs_bps,
                 most: most.map(Layer::at),
                 now: now.map(Layer::at),
+                held: false,
             })
     }
 

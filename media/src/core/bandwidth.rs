@@ -108,42 +108,37 @@ impl Core {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        let demand = Demand::of(session, pictures, load);
+        let held = session.line.hold_until.is_some_and(|until| now < until);
+        let demand = &mut self.demand;
+        demand.take(session, pictures, load, held);
         if demand.wishes.is_empty() && !session.line.sound_only {
             return;
         }
         session.line.wished_bps = demand.wished_bps();
-        session.wish_for(session.line.wished_bps, now);
-        let given = match session.line.believed_bps(demand.present_bps()) {
-            None => demand.wishes.iter().map(|wish| wish.most).collect(),
-            Some(believed) => {
-                let held = session.line.hold_until.is_some_and(|until| now < until);
-                let given = demand.choose(believed, held, session.line.sound_only);
-                if demand.bps(&given) > session.line.estimate_bps.unwrap_or(believed) {
-                    session.estimate_anew(believed);
-                }
-                given
-            }
-        };
+        session.egress.estimator.wish(session.line.wished_bps, now);
+        match session.egress.estimate_bps() {
+            None => demand.give_all(),
+            Some(estimate) => demand.choose(estimate, session.line.sound_only),
+        }
         // To the person it is the same whether the line is below the least or what is left beside
         // the voices is too little: nobody is seen.
         let sound_only = demand.wishes.iter().any(|wish| wish.most.is_some())
-            && given.iter().all(Option::is_none);
+            && demand.given.iter().all(Option::is_none);
         if sound_only != session.line.sound_only {
             session.line.sound_only = sound_only;
             let told = Event::SoundOnly {
                 session: id,
                 sound_only,
             };
-            self.outputs.push_back(super::Output::Event(told));
+            self.outputs.tell(told);
         }
-        let mut larger = Vec::new();
-        let (mut smaller, mut all) = (false, true);
-        for ((index, wish), layer) in demand.slots.iter().zip(&demand.wishes).zip(given) {
+        let larger = &mut self.awaited;
+        let mut smaller = false;
+        for ((index, wish), layer) in demand.slots.iter().zip(&demand.wishes).zip(&demand.given) {
+            let layer = *layer;
             let slot = &mut session.slots[*index];
             let too_large = layer < wish.now.min(wish.most);
             smaller |= too_large && slot.layer().is_some();
-            all &= layer == wish.most;
             if slot.allow(layer, too_large)
                 && layer > wish.now
                 && let (Some(track), Some(layer)) = (slot.track(), layer)
@@ -154,12 +149,8 @@ impl Core {
         if smaller {
             session.line.hold_until = Some(now + HOLD);
         }
-        if all {
-            session.line.look = None;
-        } else if session.line.hold_until.is_none_or(|until| until <= now) {
-            session.look_for_more(now);
-        }
-        for (track, layer) in larger {
+        self.schedule(id);
+        while let Some((track, layer)) = self.awaited.pop() {
             let layer = self.layer_for(track, layer);
             self.want_keyframe(track, layer);
         }
@@ -223,32 +214,40 @@ impl Core {
             if more || now.saturating_duration_since(since) >= UNWATCHED {
                 state.unwatched_since = None;
                 state.told_watched = Some(watched);
-                self.outputs
-                    .push_back(super::Output::Event(Event::LayersWatched {
-                        track,
-                        watched: Layer::ALL
-                            .into_iter()
-                            .filter(|layer| watched[layer.index()])
-                            .collect(),
-                    }));
+                self.outputs.tell(Event::LayersWatched {
+                    track,
+                    watched: Layer::ALL
+                        .into_iter()
+                        .filter(|layer| watched[layer.index()])
+                        .collect(),
+                });
             }
         }
     }
 }
 
 /// What one client is to get.
-struct Demand {
+#[derive(Debug, Default)]
+pub(super) struct Demand {
     /// The places of the pictures among the session's slots.
     slots: Vec<usize>,
     /// For each of them.
     wishes: Vec<Wish>,
+    given: Vec<Option<Layer>>,
     sound_bps: u64,
 }
 
 impl Demand {
-    fn of(session: &Session, pictures: &HashMap<TrackKey, Picture>, load: Load) -> Self {
-        let mut slots = Vec::new();
-        let mut wishes = Vec::new();
+    /// Takes up what a session wishes. `held`: nothing is to become larger now.
+    fn take(
+        &mut self,
+        session: &Session,
+        pictures: &HashMap<TrackKey, Picture>,
+        load: Load,
+        held: bool,
+    ) {
+        self.slots.clear();
+        self.wishes.clear();
         let mut voices = 0;
         let mut voice_bps = VOICE_BPS;
         for (index, slot) in session.slots.iter().enumerate() {
@@ -257,7 +256,7 @@ impl Demand {
             };
             if slot.kind == TrackKind::Audio {
                 voices += 1;
-                if slot.formats.red().is_some() && session.line.carries_twofold_sound() {
+                if slot.formats.red().is_some() && session.carries_twofold_sound() {
                     voice_bps = TWOFOLD_VOICE_BPS;
                 }
                 continue;
@@ -274,8 +273,8 @@ impl Demand {
                 Rank::Rest
             };
             let most = most(shown.view, picture.count);
-            slots.push(index);
-            wishes.push(Wish {
+            self.slots.push(index);
+            self.wishes.push(Wish {
                 rank,
                 needs_bps: picture.needs_bps,
                 most: if load >= smaller_from(rank) {
@@ -284,72 +283,58 @@ impl Demand {
                     most
                 },
                 now: slot.allowed(),
+                held,
             });
         }
-        Self {
-            slots,
-            wishes,
-            // More voices than three are seldom heard at once; the others send next to nothing.
-            sound_bps: voice_bps * voices.min(3),
-        }
-    }
-
-    /// What it takes to send these layers, and the sound.
-    fn bps(&self, layers: &[Option<Layer>]) -> u64 {
-        let pictures: u64 = self
-            .wishes
-            .iter()
-            .zip(layers)
-            .filter_map(|(wish, layer)| Some(wish.needs_bps[(*layer)?.index()]))
-            .sum();
-        pictures + self.sound_bps
-    }
-
-    /// What is being sent.
-    fn present_bps(&self) -> u64 {
-        let now: Vec<Option<Layer>> = self.wishes.iter().map(|wish| wish.now).collect();
-        self.bps(&now)
+        // More voices than three are seldom heard at once; the others send next to nothing.
+        self.sound_bps = voice_bps * voices.min(3);
     }
 
     /// What a line must carry for everything to be sent that the page can use.
     fn wished_bps(&self) -> u64 {
-        let most: Vec<Option<Layer>> = self.wishes.iter().map(|wish| wish.most).collect();
-        self.bps(&most) * WISHED_PERCENT / 100
+        let pictures: u64 = self
+            .wishes
+            .iter()
+            .filter_map(|wish| Some(wish.needs_bps[wish.most?.index()]))
+            .sum();
+        (pictures + self.sound_bps) * WISHED_PERCENT / 100
     }
 
-    /// The layers for a line that carries `line_bps`. `held`: none is to become larger now.
-    /// `sound_only`: whether nobody was seen so far.
-    fn choose(&self, line_bps: u64, held: bool, sound_only: bool) -> Vec<Option<Layer>> {
+    /// For a line of which nobody knows what it carries.
+    fn give_all(&mut self) {
+        self.given.clear();
+        self.given.extend(self.wishes.iter().map(|wish| wish.most));
+    }
+
+    /// Chooses the layers for a line that carries `line_bps`. `sound_only`: whether nobody was seen
+    /// so far.
+    fn choose(&mut self, line_bps: u64, sound_only: bool) {
         let least = if sound_only {
             PICTURES_AGAIN_BPS
         } else {
             SOUND_ONLY_BELOW_BPS
         };
         if line_bps < least {
-            return vec![None; self.wishes.len()];
+            self.given.clear();
+            self.given.resize(self.wishes.len(), None);
+            return;
         }
         let budget =
             (line_bps * SPENT_PERCENT / 100).saturating_sub(self.sound_bps.min(line_bps / 2));
-        let mut wishes = self.wishes.clone();
-        if held {
-            for wish in &mut wishes {
-                wish.most = wish.most.min(wish.now);
-            }
-        }
-        let mut given = allocate(budget, &wishes);
-        if given.iter().all(Option::is_none) {
+        allocate(budget, &self.wishes, &mut self.given);
+        if self.given.iter().all(Option::is_none) {
             // One face, even if what is kept free for voices must be touched for it.
-            let first = wishes
+            let first = self
+                .wishes
                 .iter()
                 .enumerate()
                 .filter(|(_, wish)| wish.most.is_some())
                 .filter(|(_, wish)| wish.now.is_some() || wish.needs_bps[0] <= line_bps)
                 .min_by_key(|(_, wish)| wish.rank);
             if let Some((index, _)) = first {
-                given[index] = Some(Layer::SMALLEST);
+                self.given[index] = Some(Layer::SMALLEST);
             }
         }
-        given
     }
 }
 

@@ -5,29 +5,7 @@
 //! of another client, whose media would then be taken for this one's, or from so many addresses
 //! that the client's own is forgotten.
 
-/// A check's transaction id: 96 random bits (RFC 8489, section 5).
-pub(super) type TransactionId = [u8; 12];
-
-/// The transaction id of a binding request, whatever else its bytes are.
-pub(super) fn transaction_id(request: &[u8]) -> Option<TransactionId> {
-    stun(request, [0x00, 0x01])
-}
-
-/// Whether `bytes` are the success response to a check: the stack answers none whose integrity it
-/// has not checked.
-pub(super) fn answers(bytes: &[u8], check: TransactionId) -> bool {
-    stun(bytes, [0x01, 0x01]) == Some(check)
-}
-
-fn stun(bytes: &[u8], kind: [u8; 2]) -> Option<TransactionId> {
-    const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-
-    let header = bytes.first_chunk::<20>()?;
-    if header[..2] != kind || header[4..8] != MAGIC_COOKIE {
-        return None;
-    }
-    header.last_chunk().copied()
-}
+use super::stun::TransactionId;
 
 /// A Bloom filter over transaction ids. A browser checks each 2.5 s: after eight hours of hearing
 /// one new check in 130 is taken for an old one, which costs a client that changes networks the
@@ -97,16 +75,5 @@ mod tests {
             .filter(|seed| checks.contains(id(*seed)))
             .count();
         assert!(mistaken < 100, "{mistaken} of 10,000");
-    }
-
-    #[test]
-    fn only_stun_has_a_transaction_id() {
-        let mut request = vec![0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42];
-        request.extend([7; 12]);
-        assert_eq!(transaction_id(&request), Some([7; 12]));
-        assert_eq!(transaction_id(&request[..19]), None);
-        request[4] = 0;
-        assert_eq!(transaction_id(&request), None);
-        assert!(!answers(&request, [7; 12]));
     }
 }

@@ -9,6 +9,8 @@ use str0m::{Rtc, RtcConfig};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Formats {
     codecs: Vec<(Pt, Codec)>,
+    /// Of repairs (RFC 4588), by what they repair.
+    repairs: Vec<(Pt, Pt)>,
     /// Of Opus in RED (RFC 2198).
     red: Option<Pt>,
 }
@@ -45,6 +47,9 @@ impl Formats {
             .filter_map(|params| Some((params.pt(), codec(params.spec().codec)?)))
             .filter(|(_, codec)| codec.kind() == section.kind);
         let mut formats: Self = formats.collect();
+        let repairs = agreed.clone();
+        let repairs = repairs.filter_map(|params| Some((params.pt(), params.resend()?)));
+        formats.repairs = repairs.collect();
         // The stack agrees on RED for the whole session, a client perhaps for what it sends only.
         if section.red {
             formats.red = agreed.clone().find_map(|params| params.red());
@@ -73,6 +78,12 @@ impl Formats {
         known.map(|(payload_type, _)| *payload_type)
     }
 
+    /// The payload types of repairs, by those of what they repair.
+    pub(super) fn repairs(&self) -> Vec<(u8, u8)> {
+        let repairs = self.repairs.iter();
+        repairs.map(|(repaired, by)| (**repaired, **by)).collect()
+    }
+
     /// The payload type of Opus in RED; nothing if it was not agreed on.
     pub(super) fn red(&self) -> Option<Pt> {
         self.red
@@ -83,7 +94,7 @@ impl FromIterator<(Pt, Codec)> for Formats {
     fn from_iter<I: IntoIterator<Item = (Pt, Codec)>>(formats: I) -> Self {
         Self {
             codecs: formats.into_iter().collect(),
-            red: None,
+            ..Self::default()
         }
     }
 }

@@ -1,139 +1,202 @@
 //! From a track to its sinks: the only place where packets of one session reach another.
 
+use super::Core;
+use super::egress::Extensions;
 use super::keyframes::Encoded;
 use super::rewriter::{Incoming, PictureNumbers};
 use super::session::Stream;
-use super::slot::{self, Forwarded, Twofold};
-use super::tap::Tapped;
+use super::slot::{Forwarded, Twofold};
 use super::track_rate::{self, Passage};
-use super::{Core, Output};
+use crate::red::Red;
+use crate::vp8::Descriptor;
 use crate::{
-    Codec, Event, Layer, MAX_LAYERS, RecordedPacket, RoomId, SenderReport, SessionId, Sink, Source,
-    TrackKey, TrackKind, h264, red::Red,
+    Codec, Event, Layer, RecordedPacket, RoomId, SenderReport, SessionId, Source, TrackKey,
+    TrackKind, h264,
 };
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
-use str0m::media::{ExtensionValues, Pt};
-use str0m::rtp::{RtpPacket, Vp8Descriptor};
+use str0m::rtp::RtpPacket;
 
 /// The sinks of one track, worked out when the graph or the slots change, not for each packet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Route {
-    receivers: Vec<(SessionId, usize)>,
-    recorded: bool,
+    pub(super) receivers: Vec<(SessionId, usize)>,
+    pub(super) recorded: bool,
+}
+
+impl Route {
+    pub(super) fn is_empty(&self) -> bool {
+        self.receivers.is_empty() && !self.recorded
+    }
+}
+
+/// What a packet turns out to hold.
+struct Content<'a> {
+    codec: Codec,
+    /// If the sound is in RED.
+    red: Option<Red<'a>>,
+    vp8: Option<Descriptor>,
+    starts_keyframe: bool,
 }
 
 impl Core {
     /// Sends one packet of `track` along the edges of the graph, and nowhere else.
-    pub(super) fn forward(&mut self, track: TrackKey, mut stream: Stream, packet: RtpPacket) {
+    pub(super) fn forward(&mut self, track: TrackKey, stream: Stream, packet: RtpPacket) {
         self.flowing(track, true);
-        let layer = stream.layer;
-        let kind = track.source.kind();
-        let Some((codec, wraps)) = self.format_of(track, packet.header.payload_type) else {
-            return;
-        };
         let whole = Arc::clone(&packet.payload);
-        let red = wraps.and_then(|payload_type| {
-            Red::parse(&whole).filter(|red| {
-                let primary = red.primary();
-                primary.payload_type == *payload_type && !primary.payload.is_empty()
-            })
-        });
-        if wraps.is_some() && red.is_none() {
+        let Some(content) = self.content(track, &packet, &whole) else {
             self.counters.garbage += 1;
             return;
-        }
-        let (descriptor, starts_keyframe) = match codec {
-            Codec::Opus => (None, false),
-            Codec::Vp8 => {
-                let Ok(descriptor) = Vp8Descriptor::parse(&packet.payload) else {
-                    self.counters.garbage += 1;
-                    return;
-                };
-                (
-                    Some(descriptor),
-                    descriptor.starts_keyframe(&packet.payload),
-                )
-            }
-            Codec::H264 => (None, h264::starts_keyframe(&packet.payload)),
         };
-        if starts_keyframe {
-            self.keyframes.satisfied((track, layer));
+        if content.starts_keyframe {
+            self.keyframes.satisfied((track, stream.layer));
         }
+        let Some(stream) = self.within_rate(track, stream, &packet, &content) else {
+            return;
+        };
         let now = self.now;
-        let Some(from) = self.sessions.get_mut(&track.session) else {
+        let Some(state) = self
+            .sessions
+            .get_mut(&track.session)
+            .and_then(|from| from.tracks.get_mut(&track.source))
+        else {
             return;
         };
-        let room = from.room;
-        let Some(state) = from.tracks.get_mut(&track.source) else {
+        state.encodings.received(stream.layer, whole.len(), now);
+        if !self.routes.contains_key(&track) {
             return;
+        }
+        self.hear(track, &packet);
+        self.record(track, stream, &packet, &content);
+        self.pass_on(track, stream, packet, &content);
+    }
+
+    /// What a packet holds. Nothing if it is not what its payload type says.
+    fn content<'a>(
+        &self,
+        track: TrackKey,
+        packet: &RtpPacket,
+        payload: &'a [u8],
+    ) -> Option<Content<'a>> {
+        let from = self.sessions.get(&track.session)?;
+        let state = from.tracks.get(&track.source)?;
+        let codec = state.codec;
+        let mut content = Content {
+            codec,
+            red: None,
+            vp8: None,
+            starts_keyframe: false,
         };
-        let (picture, rate_bps) = match kind {
+        match codec {
+            Codec::Opus if state.formats.red() == Some(packet.header.payload_type) => {
+                let wraps = state.formats.payload_type(codec)?;
+                let red = Red::parse(payload)?;
+                let primary = red.primary();
+                if primary.payload_type != *wraps || primary.payload.is_empty() {
+                    return None;
+                }
+                content.red = Some(red);
+            }
+            Codec::Opus => {}
+            Codec::Vp8 => {
+                let descriptor = Descriptor::parse(payload)?;
+                content.starts_keyframe = descriptor.starts_keyframe(payload);
+                content.vp8 = Some(descriptor);
+            }
+            Codec::H264 => content.starts_keyframe = h264::starts_keyframe(payload),
+        }
+        Some(content)
+    }
+
+    /// Holds a track to its bitrate. What comes back is the stream that the packet belongs to;
+    /// nothing if it is dropped.
+    fn within_rate(
+        &mut self,
+        track: TrackKey,
+        stream: Stream,
+        packet: &RtpPacket,
+        content: &Content<'_>,
+    ) -> Option<Stream> {
+        let from = self.sessions.get_mut(&track.session)?;
+        let state = from.tracks.get_mut(&track.source)?;
+        let (picture, rate_bps) = match track.source.kind() {
             TrackKind::Audio => (None, self.limits.sound_bps),
             TrackKind::Video => (
-                Some((packet.header.timestamp, starts_keyframe)),
+                Some((packet.header.timestamp, content.starts_keyframe)),
                 self.limits.picture_bps,
             ),
         };
         let arrival = track_rate::Arrival {
-            layer,
+            layer: stream.layer,
             picture,
             cost: track_rate::cost(packet.payload.len(), rate_bps),
         };
-        let passage = state.rate.take(arrival, now);
-        if matches!(passage, Passage::Dropped | Passage::Awaits) {
-            from.meter.over_bitrate += 1;
-            self.counters.over_bitrate += 1;
-            if passage == Passage::Awaits {
-                self.want_keyframe(track, layer);
+        let passage = state.rate.take(arrival, self.now);
+        match passage {
+            Passage::Dropped | Passage::Awaits => {
+                from.meter.over_bitrate += 1;
+                self.counters.over_bitrate += 1;
+                if passage == Passage::Awaits {
+                    self.want_keyframe(track, stream.layer);
+                }
+                None
             }
-            return;
+            Passage::PassesAgain => Some(from.begin_anew(stream)),
+            _ => Some(stream),
         }
-        if passage == Passage::PassesAgain {
-            stream = from.begin_anew(stream);
-        }
-        let Some(state) = from.tracks.get_mut(&track.source) else {
-            return;
-        };
-        state.encodings.received(layer, packet.payload.len(), now);
-        let best = state.encodings.best(now);
-        let Some(route) = self.routes.get(&track) else {
-            return;
-        };
-        let mut awaited = [false; MAX_LAYERS];
-        let tapped = if route.recorded {
-            state.tap.take(kind, stream, best, starts_keyframe)
-        } else {
-            Tapped::default()
-        };
+    }
+
+    /// Notes how loud a voice is.
+    fn hear(&mut self, track: TrackKey, packet: &RtpPacket) {
+        let room = self.sessions.get(&track.session).map(|from| from.room);
         if track.source == Source::Microphone
             && let Some(level) = packet.header.ext_vals.audio_level
-            && let Some(room) = self.rooms.get_mut(&room)
+            && let Some(room) = room.and_then(|room| self.rooms.get_mut(&room))
         {
             room.loudness
-                .heard(track.session, level.unsigned_abs(), now);
+                .heard(track.session, level.unsigned_abs(), self.now);
             let due = room.loudness.deadline();
             self.levels_at = self.levels_at.into_iter().chain(due).min();
         }
-        if let Some(layer) = tapped.awaits {
-            awaited[layer.index()] = true;
+    }
+
+    /// Hands a packet to the recorder if it is to be in the record, and what it repeats of packets
+    /// that were lost.
+    fn record(
+        &mut self,
+        track: TrackKey,
+        stream: Stream,
+        packet: &RtpPacket,
+        content: &Content<'_>,
+    ) {
+        let (now, kind) = (self.now, track.source.kind());
+        if !self.routes.get(&track).is_some_and(|route| route.recorded) {
+            return;
         }
+        let Some(state) = self
+            .sessions
+            .get_mut(&track.session)
+            .and_then(|from| from.tracks.get_mut(&track.source))
+        else {
+            return;
+        };
+        let best = state.encodings.best(now);
+        let tapped = state.tap.take(kind, stream, best, content.starts_keyframe);
         if let Some(number) = tapped.recorded {
             let (seq, timestamp) = (*packet.seq_no, packet.time.numer());
-            let bytes = Bytes::from_owner(Arc::clone(&whole));
+            let bytes = Bytes::from_owner(Arc::clone(&packet.payload));
             let recorded = RecordedPacket {
                 track,
                 kind,
-                codec,
+                codec: content.codec,
                 stream: number,
                 seq,
                 timestamp,
-                clock_rate_hz: codec.clock_rate_hz(),
+                clock_rate_hz: content.codec.clock_rate_hz(),
                 arrival: packet.timestamp,
                 marker: packet.header.marker,
-                payload: match &red {
+                payload: match &content.red {
                     Some(red) => bytes.slice_ref(red.primary().payload),
                     None => bytes.clone(),
                 },
@@ -146,88 +209,108 @@ impl Core {
                 }),
             };
             let is_new = kind == TrackKind::Video || state.tap.note(seq, timestamp);
-            if let Some(red) = &red {
+            if let Some(red) = &content.red {
                 for (seq, timestamp, payload) in state.tap.recover(timestamp, red) {
                     self.counters.recorded += 1;
-                    self.outputs.push_back(Output::Recorded(RecordedPacket {
+                    self.outputs.record(RecordedPacket {
                         seq,
                         timestamp,
                         marker: false,
                         payload: bytes.slice_ref(payload),
                         ..recorded.clone()
-                    }));
+                    });
                 }
             }
             if is_new {
                 self.counters.recorded += 1;
-                self.outputs.push_back(Output::Recorded(recorded));
+                self.outputs.record(recorded);
             }
         }
-        let forwarded = Forwarded {
-            codec,
-            layer,
-            best,
-            incoming: Incoming {
-                origin: (track, stream.number),
-                kind,
-                seq: *packet.seq_no,
-                timestamp: packet.header.timestamp,
-                starts_keyframe,
-                vp8: descriptor.and_then(|vp8| picture_numbers(&vp8, &packet.payload)),
-                clock_rate_hz: codec.clock_rate_hz(),
-            },
-            arrival: packet.timestamp,
-            marker: packet.header.marker,
-            extensions: ExtensionValues {
-                audio_level: packet.header.ext_vals.audio_level,
-                voice_activity: packet.header.ext_vals.voice_activity,
-                video_orientation: packet.header.ext_vals.video_orientation,
-                ..ExtensionValues::default()
-            },
-            descriptor,
-            payload: match &red {
-                Some(red) => Arc::from(red.primary().payload),
-                None => packet.payload,
-            },
-            twofold: red.as_ref().map(|red| Twofold {
-                blocks: red.primary().payload_type.into(),
-                payload: Arc::clone(&whole),
-            }),
+        if let Some(layer) = tapped.awaits {
+            self.want_keyframe(track, layer);
+        }
+    }
+
+    /// Puts a packet into the present burst, for each of its receivers.
+    fn pass_on(
+        &mut self,
+        track: TrackKey,
+        stream: Stream,
+        packet: RtpPacket,
+        content: &Content<'_>,
+    ) {
+        let Some(route) = self.routes.get(&track) else {
+            return;
         };
+        let Some(state) = self
+            .sessions
+            .get(&track.session)
+            .and_then(|from| from.tracks.get(&track.source))
+        else {
+            return;
+        };
+        let codec = content.codec;
+        let best = state.encodings.best(self.now);
+        let place = self.burst.len();
         for (receiver, slot) in &route.receivers {
             let Some(session) = self.sessions.get_mut(receiver) else {
                 continue;
             };
-            if !session.connected {
-                continue;
-            }
-            let written = session.write(*slot, &forwarded);
-            if let Some(layer) = written.awaits {
-                awaited[layer.index()] = true;
-            }
-            if written.queued {
-                self.counters.forwarded += 1;
+            if session.connected {
+                session.waiting.push((*slot, place));
                 if !session.dirty {
                     session.dirty = true;
                     self.dirty.push(*receiver);
                 }
             }
         }
-        for layer in Layer::ALL {
-            if awaited[layer.index()] {
-                self.want_keyframe(track, layer);
-            }
-        }
+        self.burst.push(Forwarded {
+            codec,
+            layer: stream.layer,
+            best,
+            incoming: Incoming {
+                origin: (track, stream.number),
+                kind: track.source.kind(),
+                seq: *packet.seq_no,
+                timestamp: packet.header.timestamp,
+                starts_keyframe: content.starts_keyframe,
+                vp8: content.vp8.and_then(picture_numbers),
+                clock_rate_hz: codec.clock_rate_hz(),
+            },
+            arrival: packet.timestamp,
+            marker: packet.header.marker,
+            extensions: Extensions::from(&packet.header.ext_vals),
+            vp8: content.vp8,
+            payload: match &content.red {
+                Some(red) => Arc::from(red.primary().payload),
+                None => Arc::clone(&packet.payload),
+            },
+            twofold: content.red.as_ref().map(|red| Twofold {
+                blocks: red.primary().payload_type.into(),
+                payload: packet.payload,
+            }),
+        });
     }
 
-    /// How a packet of a track is encoded; if it is in RED, what its blocks must be.
-    fn format_of(&self, track: TrackKey, payload_type: Pt) -> Option<(Codec, Option<Pt>)> {
-        let from = self.sessions.get(&track.session)?;
-        let state = from.tracks.get(&track.source)?;
-        let formats = &state.formats;
-        let in_red = formats.red() == Some(payload_type);
-        let wraps = formats.payload_type(state.codec).filter(|_| in_red);
-        Some((state.codec, wraps))
+    /// Sends a client what of the present burst waits for it, end to end.
+    pub(super) fn send_waiting(&mut self, id: SessionId) {
+        let Self {
+            sessions,
+            outputs,
+            burst,
+            awaited,
+            counters,
+            now,
+            ..
+        } = self;
+        let Some(session) = sessions.get_mut(&id) else {
+            return;
+        };
+        self.at_work = Some(session.room);
+        counters.forwarded += session.send_waiting(burst, *now, outputs, awaited);
+        while let Some((track, layer)) = self.awaited.pop() {
+            self.want_keyframe(track, layer);
+        }
     }
 
     /// Notes that a layer of a track stays away.
@@ -284,95 +367,12 @@ impl Core {
             return;
         };
         self.at_work = Some(session.room);
-        if session.ask_keyframe(track.source, layer) && !session.dirty {
-            session.dirty = true;
-            self.dirty.push(track.session);
-        }
-    }
-
-    /// Works out slots and routes of a room anew, after its graph, sessions or tracks changed.
-    pub(super) fn connect_tracks(&mut self, id: RoomId) {
-        self.at_work = Some(id);
-        let Some(room) = self.rooms.get(&id) else {
-            return;
-        };
-        let tracks: Vec<(TrackKey, Codec)> = room
-            .sessions
-            .iter()
-            .filter_map(|session| Some((session, self.sessions.get(session)?)))
-            .flat_map(|(session, state)| {
-                state.tracks.iter().map(|(source, state)| {
-                    let track = TrackKey {
-                        session: *session,
-                        source: *source,
-                    };
-                    (track, state.codec)
-                })
-            })
-            .collect();
-        let mut routes: BTreeMap<TrackKey, Route> = BTreeMap::new();
-        let mut wanted: BTreeMap<SessionId, BTreeMap<TrackKey, Codec>> = room
-            .sessions
-            .iter()
-            .map(|session| (*session, BTreeMap::new()))
-            .collect();
-        for (track, codec) in tracks {
-            let route = routes.entry(track).or_default();
-            for sink in room.graph.sinks(track) {
-                match sink {
-                    Sink::Recorder => route.recorded = true,
-                    // A session that is not in the room has no entry, so that it gets nothing.
-                    Sink::Session(receiver) => {
-                        if let Some(wanted) = wanted.get_mut(receiver) {
-                            wanted.insert(track, codec);
-                        }
-                    }
-                }
+        if session.ask_keyframe(track.source, layer) {
+            session.stack_waits = true;
+            if !session.dirty {
+                session.dirty = true;
+                self.dirty.push(track.session);
             }
-        }
-        let mut new_pictures = Vec::new();
-        let mut told = Vec::new();
-        for (receiver, wanted) in &wanted {
-            let Some(session) = self.sessions.get_mut(receiver) else {
-                continue;
-            };
-            let assignment = slot::assign(&mut session.slots, wanted);
-            new_pictures.extend(assignment.new_pictures);
-            for (index, slot) in session.slots.iter().enumerate() {
-                if let Some(route) = slot.track().and_then(|track| routes.get_mut(&track)) {
-                    route.receivers.push((*receiver, index));
-                }
-            }
-            if assignment.changed {
-                told.push(*receiver);
-            }
-            if let Some((audio, video)) = assignment.needed
-                && session.told_needed != assignment.needed
-            {
-                session.told_needed = assignment.needed;
-                self.outputs.push_back(Output::Event(Event::SlotsNeeded {
-                    session: *receiver,
-                    audio,
-                    video,
-                }));
-            }
-        }
-        for (track, route) in routes {
-            // A voice that lost its last sink is heard by nobody, and must not be shown as heard.
-            if route == Route::default() {
-                if self.routes.remove(&track).is_some() {
-                    self.unheard(id, track);
-                }
-            } else {
-                self.routes.insert(track, route);
-            }
-        }
-        for receiver in told {
-            self.tell_slots(receiver);
-        }
-        self.allocate_room(id);
-        for track in new_pictures {
-            self.want_keyframe(track, self.layer_for(track, Layer::SMALLEST));
         }
     }
 
@@ -386,40 +386,14 @@ impl Core {
             self.levels_at = self.levels_at.into_iter().chain(due).min();
         }
     }
-
-    /// Tells what fills the slots of a session.
-    pub(super) fn tell_slots(&mut self, id: SessionId) {
-        if let Some(session) = self.sessions.get(&id) {
-            let slots = session.slots.iter().map(slot::Slot::fill).collect();
-            self.tell(Event::SlotsChanged { session: id, slots });
-        }
-    }
-
-    /// The pictures of a room that the recorder gets.
-    pub(super) fn recorded_pictures(&self, room: RoomId) -> BTreeSet<TrackKey> {
-        let Some(room) = self.rooms.get(&room) else {
-            return BTreeSet::new();
-        };
-        room.graph
-            .edges()
-            .filter(|(track, sinks)| {
-                track.source.kind() == TrackKind::Video && sinks.contains(&Sink::Recorder)
-            })
-            .map(|(track, _)| track)
-            .collect()
-    }
 }
 
 /// The numbers that a slot must make continuous; nothing if the sender writes none.
-fn picture_numbers(descriptor: &Vp8Descriptor, payload: &[u8]) -> Option<PictureNumbers> {
-    /// The M bit of the picture id, which follows the extension octet (RFC 7741, section 4.2).
-    const WIDE: u8 = 0x80;
-
-    let picture_id = descriptor.picture_id()?;
-    let wide = payload.get(2).is_some_and(|octet| octet & WIDE != 0);
+fn picture_numbers(descriptor: Descriptor) -> Option<PictureNumbers> {
+    let id = descriptor.picture_id?;
     Some(PictureNumbers {
-        picture_id,
-        picture_id_mask: if wide { 0x7fff } else { 0x7f },
-        tl0_pic_idx: descriptor.tl0_pic_idx(),
+        picture_id: id.number,
+        picture_id_mask: if id.wide { 0x7fff } else { 0x7f },
+        tl0_pic_idx: descriptor.tl0_pic_idx.map(|(_, index)| index),
     })
 }

@@ -39,11 +39,10 @@ impl Core {
         if let Some(room) = self.rooms.get_mut(&id) {
             // One that was being answered is in nobody's hands any more.
             for session in std::mem::take(&mut room.sessions) {
-                self.outputs
-                    .push_back(super::Output::Event(Event::Disconnected {
-                        session,
-                        reason: DisconnectReason::Failed,
-                    }));
+                self.outputs.tell(Event::Disconnected {
+                    session,
+                    reason: DisconnectReason::Failed,
+                });
             }
             room.loudness = Loudness::default();
         }

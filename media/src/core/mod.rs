@@ -4,22 +4,31 @@ mod allocate;
 mod allowance;
 mod bandwidth;
 mod checks;
+mod connect;
 mod demux;
+mod egress;
 mod encodings;
+mod estimator;
 mod formats;
 mod forward;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod isolation;
 mod keyframes;
+mod keys;
 mod line;
 mod loudness;
 mod meter;
+mod outputs;
 mod packet_rate;
+mod replay;
 mod rewriter;
+mod rtcp;
 mod sections;
 mod session;
 mod slot;
+mod srtp;
+mod stun;
 mod tap;
 mod track_rate;
 
@@ -27,13 +36,17 @@ use crate::{
     DisconnectReason, Event, Graph, Layer, Load, MAX_LAYERS, MediaError, MediaLimits, Mid,
     PeerAddress, RecordedPacket, RoomId, SessionId, Shown, Source, TrackKey,
 };
+use bandwidth::Demand;
 use demux::Demux;
+use egress::Taken;
 use forward::Route;
-use keyframes::KeyframeRequests;
+use keyframes::{Encoded, KeyframeRequests};
 use loudness::Loudness;
+use outputs::Outputs;
 use packet_rate::PacketRates;
-use session::{Drained, Happened, Session, protocol};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use session::{Happened, Session, protocol};
+use slot::Forwarded;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
@@ -115,7 +128,7 @@ pub struct Offer {
 
 /// What comes out of a core.
 #[derive(Debug)]
-pub enum Output {
+pub enum Output<'a> {
     /// A datagram to send.
     Transmit {
         /// From which of the advertised addresses.
@@ -123,7 +136,7 @@ pub enum Output {
         /// Where to.
         destination: PeerAddress,
         /// What.
-        bytes: Vec<u8>,
+        bytes: &'a [u8],
     },
     /// Something to know.
     Event(Event),
@@ -183,8 +196,14 @@ pub struct Core {
     levels_at: Option<Instant>,
     allocate_at: Option<Instant>,
     dirty: Vec<SessionId>,
-    outputs: VecDeque<Output>,
-    drained: Drained,
+    outputs: Outputs,
+    /// Packets that were received together, to be sent together.
+    burst: Vec<Forwarded>,
+    /// Key frames that are to be asked for.
+    awaited: Vec<Encoded>,
+    /// What a client is to get, while that is worked out.
+    demand: Demand,
+    happened: Vec<Happened>,
     counters: Counters,
     /// For which room the present entry is at work: a panic ends that one.
     at_work: Option<RoomId>,
@@ -217,8 +236,11 @@ impl Core {
             levels_at: None,
             allocate_at: None,
             dirty: Vec::new(),
-            outputs: VecDeque::new(),
-            drained: Drained::default(),
+            outputs: Outputs::default(),
+            burst: Vec::new(),
+            awaited: Vec::new(),
+            demand: Demand::default(),
+            happened: Vec::new(),
             counters: Counters::default(),
             at_work: None,
         }
@@ -360,7 +382,7 @@ impl Core {
                 });
             }
         }
-        self.drive(id, str0m::Input::Timeout(now), now);
+        self.drive(id, str0m::Input::Timeout(now));
         self.connect_tracks(offer.room);
         self.tell_slots(id);
         Ok(answer)
@@ -403,37 +425,34 @@ impl Core {
     }
 
     /// The next output; see the contract.
-    pub fn poll_output(&mut self) -> Output {
+    pub fn poll_output(&mut self) -> Output<'_> {
         /// For a core without anything to wait for.
         const IDLE: Duration = Duration::from_secs(3_600);
 
-        loop {
-            if let Some(output) = self.outputs.pop_front() {
-                return output;
-            }
-            let now = self.now;
-            if let Some(id) = self.dirty.pop() {
-                self.isolated(|core| core.drive(id, str0m::Input::Timeout(now), now));
-                continue;
-            }
-            let deadline = [
-                self.deadlines.first().map(|(at, _)| *at),
-                self.keyframes.deadline(),
-                self.levels_at,
-                self.allocate_at,
-            ]
-            .into_iter()
-            .flatten()
-            .min();
-            return Output::Deadline(deadline.unwrap_or(now + IDLE));
+        while self.outputs.is_empty() {
+            let Some(id) = self.dirty.pop() else {
+                self.burst.clear();
+                break;
+            };
+            self.isolated(|core| core.attend(id));
         }
+        let deadline = [
+            self.deadlines.first().map(|(at, _)| *at),
+            self.keyframes.deadline(),
+            self.levels_at,
+            self.allocate_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min();
+        let deadline = Output::Deadline(deadline.unwrap_or(self.now + IDLE));
+        self.outputs.next().unwrap_or(deadline)
     }
 
     fn advance(&mut self, now: Instant) -> Result<(), MediaError> {
-        if self.outputs.len() > self.limits.outputs {
-            return Err(MediaError::OutputPending {
-                pending: self.outputs.len(),
-            });
+        let pending = self.outputs.len() + self.burst.len();
+        if pending > self.limits.outputs {
+            return Err(MediaError::OutputPending { pending });
         }
         if now < self.now {
             return Err(MediaError::TimeReversed);
@@ -460,7 +479,7 @@ impl Core {
             return false;
         };
         let known = self.demux.knows(source, id);
-        let check = checks::transaction_id(bytes);
+        let check = stun::transaction_id(bytes);
         if let Some(check) = check
             && !known
             && self
@@ -470,17 +489,28 @@ impl Core {
         {
             return false;
         }
+        if rtcp::is_rtcp(bytes) {
+            match self.take_rtcp(id, bytes) {
+                Taken::Refused => return false,
+                Taken::Whole => return true,
+                Taken::ForTheStack => {}
+            }
+        }
         let before = self.outputs.len();
-        self.drive(id, str0m::Input::Receive(now, received), now);
+        self.drive(id, str0m::Input::Receive(now, received));
         let Some(session) = self.sessions.get_mut(&id) else {
             return true;
         };
         if let Some(check) = check
-            && self.outputs.range(before..).any(|output| {
-                matches!(output, Output::Transmit { bytes, .. } if checks::answers(bytes, check))
-            })
+            && let Some((answered, _)) = self
+                .outputs
+                .datagrams_since(before)
+                .find(|(_, answer)| stun::answers(answer, check))
         {
             session.answered_checks.insert(check);
+            if stun::nominates(bytes) {
+                session.egress.path = Some(answered);
+            }
         }
         if !known {
             // Only now has the stack checked the integrity of the STUN request: whoever merely
@@ -515,7 +545,7 @@ impl Core {
         self.demux.forget_address(address, id);
         if let Some(session) = self.sessions.get_mut(&id) {
             session.lose_address(address);
-            self.drive(id, str0m::Input::Timeout(self.now), self.now);
+            self.drive(id, str0m::Input::Timeout(self.now));
         }
     }
 
@@ -580,7 +610,7 @@ impl Core {
                 };
                 self.end_session(id, Some(reason));
             } else {
-                self.drive(id, str0m::Input::Timeout(now), now);
+                self.session_due(id);
             }
         }
         for track in self.keyframes.due(now) {
@@ -591,10 +621,10 @@ impl Core {
             for (room, state) in &mut self.rooms {
                 self.at_work = Some(*room);
                 if let Some(loudest) = state.loudness.changed(now) {
-                    self.outputs.push_back(Output::Event(Event::Levels {
+                    self.outputs.tell(Event::Levels {
                         room: *room,
                         loudest,
-                    }));
+                    });
                 }
             }
             self.levels_at = self
@@ -612,18 +642,79 @@ impl Core {
         }
     }
 
-    /// Drives one session's stack and takes up everything that comes of it.
-    fn drive(&mut self, id: SessionId, input: str0m::Input<'_>, now: Instant) {
+    /// Does what waits in a session.
+    fn attend(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        session.dirty = false;
+        let stack_waits = std::mem::take(&mut session.stack_waits);
+        self.send_waiting(id);
+        if stack_waits {
+            self.drive(id, str0m::Input::Timeout(self.now));
+        } else {
+            self.schedule(id);
+        }
+    }
+
+    /// Does what is due in a session.
+    fn session_due(&mut self, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
         self.at_work = Some(session.room);
-        let mut drained = std::mem::take(&mut self.drained);
-        let outcome = session.drive(input, now, &mut drained);
-        self.transmit(&mut drained);
-        for happened in drained.happened.drain(..) {
+        session.time_passed(self.now, &mut self.outputs);
+        if session.stack_at <= self.now {
+            self.drive(id, str0m::Input::Timeout(self.now));
+        } else {
+            self.schedule(id);
+        }
+    }
+
+    /// Takes RTCP of a client: most of it is about what is sent to it, and not for the stack.
+    fn take_rtcp(&mut self, id: SessionId, packet: &[u8]) -> Taken {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return Taken::Refused;
+        };
+        self.at_work = Some(session.room);
+        let mut happened = std::mem::take(&mut self.happened);
+        let before = session.egress.estimate_bps();
+        let taken = session.take_rtcp(packet, self.now, &mut self.outputs, &mut happened);
+        let found_more = session.found_more(before);
+        let room = session.room;
+        if taken == Taken::Whole {
+            session.last_heard = self.now;
+        }
+        self.take_up(id, &mut happened);
+        self.happened = happened;
+        if found_more {
+            // Whoever waits for a picture need not wait for the next look at all lines.
+            self.allocate_room(room);
+        }
+        self.schedule(id);
+        taken
+    }
+
+    /// Drives one session's stack and takes up everything that comes of it.
+    fn drive(&mut self, id: SessionId, input: str0m::Input<'_>) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        self.at_work = Some(session.room);
+        let mut happened = std::mem::take(&mut self.happened);
+        let outcome = session.drive(input, &mut self.outputs, &mut happened);
+        self.take_up(id, &mut happened);
+        self.happened = happened;
+        match outcome {
+            Ok(()) => self.schedule(id),
+            Err(reason) => self.end_session(id, Some(reason)),
+        }
+    }
+
+    fn take_up(&mut self, id: SessionId, happened: &mut Vec<Happened>) {
+        for happened in happened.drain(..) {
             match happened {
-                Happened::Connected => self.tell(Event::Connected { session: id }),
+                Happened::Connected => self.outputs.tell(Event::Connected { session: id }),
                 Happened::CodecChanged => {
                     if let Some(room) = self.sessions.get(&id).map(|session| session.room) {
                         self.connect_tracks(room);
@@ -655,42 +746,22 @@ impl Core {
                 }
             }
         }
-        self.drained = drained;
-        match outcome {
-            Ok(deadline) => self.schedule(id, deadline),
-            Err(reason) => self.end_session(id, Some(reason)),
-        }
-    }
-
-    fn transmit(&mut self, drained: &mut Drained) {
-        self.outputs.extend(
-            drained
-                .transmits
-                .drain(..)
-                .map(|transmit| Output::Transmit {
-                    source: transmit.source,
-                    destination: PeerAddress {
-                        transport: session::transport(transmit.proto),
-                        socket: transmit.destination,
-                    },
-                    bytes: transmit.contents.into(),
-                }),
-        );
     }
 
     /// A deadline that moved later is left where it stands: waking up too early is harmless and
     /// far cheaper than moving it for each packet.
-    fn schedule(&mut self, id: SessionId, deadline: Instant) {
-        /// A tenth of what the pacer gathers.
+    pub(super) fn schedule(&mut self, id: SessionId) {
+        /// Probes of a line are no finer.
         const SOONEST: Duration = Duration::from_micros(500);
 
         let patience = self.patience(id);
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
-        // A stack whose pacer or prober wants to be asked again at once would keep `time_passed`
-        // in its loop for good (found by the fuzz target `commands`).
-        let deadline = deadline
+        // A stack that wants to be asked again at once would keep `time_passed` in its loop for
+        // good (found by the fuzz target `commands`).
+        let deadline = session
+            .deadline()
             .min(session.quiet_since() + patience)
             .max(self.now + SOONEST);
         if let Some(scheduled) = session.scheduled {
@@ -704,7 +775,7 @@ impl Core {
     }
 
     fn tell(&mut self, event: Event) {
-        self.outputs.push_back(Output::Event(event));
+        self.outputs.tell(event);
     }
 
     fn is_in_room(&self, room: RoomId, session: SessionId) -> bool {
@@ -722,11 +793,7 @@ impl Core {
 
     fn close_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(&id) {
-            let mut drained = std::mem::take(&mut self.drained);
-            session.close(self.now, &mut drained);
-            self.transmit(&mut drained);
-            drained.happened.clear();
-            self.drained = drained;
+            session.close(self.now, &mut self.outputs);
             self.end_session(id, None);
         }
     }

@@ -1,12 +1,17 @@
 //! One WebRTC session: the WebRTC stack of one client with its tracks and slots.
 
 use super::checks::AnsweredChecks;
+use super::egress::{Egress, ExtensionIds, Outgoing, Taken};
 use super::encodings::Encodings;
 use super::formats::Formats;
+use super::keyframes::Encoded;
+use super::keys;
 use super::line::Line;
 use super::meter::{Meter, REPORT_INTERVAL};
+use super::outputs::{Outputs, Path};
 use super::sections::Section;
-use super::slot::{Forwarded, Slot, Written};
+use super::slot::{Forwarded, Slot};
+use super::stun;
 use super::tap::Tap;
 use super::track_rate::TrackRate;
 use crate::{
@@ -17,24 +22,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use str0m::bwe::{Bitrate, Bwe, BweKind};
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Rid};
-use str0m::net::{Protocol, Receive, TcpType, Transmit};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::{RtpPacket, Ssrc};
 use str0m::{Candidate, Rtc};
 
 /// The stack's own name of a section.
 type StackMid = str0m::media::Mid;
-
-/// What can be repaired for a client: the last 3 s of a picture of 300 packets a second, which is
-/// three rounds of the slowest cellular link.
-const REPAIR_PACKETS: usize = 1_024;
-const REPAIR_AGE: Duration = Duration::from_secs(3);
-/// Repairs may take half of what is sent. The stack's own limit of 15 % gives up on a picture at
-/// the 20 % loss that a phone at the edge of its cell has; none at all would let a client that
-/// asks for everything twice double what it costs.
-const REPAIR_SHARE: Option<f32> = Some(0.5);
 
 /// A sender may change its codec so often. A change costs a new file of the record and new slots
 /// for everybody, and no client has a reason to change to and fro.
@@ -55,16 +50,21 @@ pub(super) struct Session {
     streams: BTreeMap<Source, u64>,
     by_ssrc: HashMap<Ssrc, Stream>,
     pub(super) slots: Vec<Slot>,
+    pub(super) egress: Egress,
+    /// What of the present burst is to be sent: for which slot, and its place in the burst.
+    pub(super) waiting: Vec<(usize, usize)>,
     pub(super) line: Line,
     pub(super) meter: Meter,
     /// What the client was last told to offer, until it offers again.
     pub(super) told_needed: Option<(u32, u32)>,
     /// Where the session stands in the core's deadlines.
     pub(super) scheduled: Option<Instant>,
-    /// What the stack was told last: a few microseconds ahead of the core's clock after a burst.
-    stack_now: Instant,
-    /// Whether packets wait in the stack to be drained.
+    /// When the stack wants to be driven again.
+    pub(super) stack_at: Instant,
+    /// Whether the core knows that something waits here.
     pub(super) dirty: bool,
+    /// Whether some of it waits in the stack.
+    pub(super) stack_waits: bool,
 }
 
 /// A section on which the client sends.
@@ -100,14 +100,7 @@ pub(super) struct Stream {
     pub(super) number: u64,
 }
 
-/// What the stack did while it was driven.
-#[derive(Debug, Default)]
-pub(super) struct Drained {
-    pub(super) transmits: Vec<Transmit>,
-    pub(super) happened: Vec<Happened>,
-}
-
-/// What the core must know of it.
+/// What the core must know of a session that was driven.
 #[expect(
     clippy::large_enum_variant,
     reason = "nearly all of them are packets, and a box would be an allocation for each"
@@ -168,9 +161,11 @@ impl Session {
         let config = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
-            .enable_bwe(Some(Bitrate::from(limits.first_estimate_bps)))
             .set_stats_interval(Some(REPORT_INTERVAL));
-        let mut rtc = Formats::offer_all(config).build(now);
+        let (mut rtc, keyhole) = keys::watched(|crypto| {
+            let config = Formats::offer_all(config).set_crypto_provider(crypto);
+            config.build(now)
+        });
         for address in candidates {
             if let Ok(candidate) = Candidate::host(*address, "udp") {
                 rtc.add_local_candidate(candidate);
@@ -193,12 +188,15 @@ impl Session {
             streams: BTreeMap::new(),
             by_ssrc: HashMap::new(),
             slots: Vec::new(),
+            egress: Egress::new(keyhole, limits.first_estimate_bps, now),
+            waiting: Vec::new(),
             line: Line::default(),
             meter: Meter::default(),
             told_needed: None,
             scheduled: None,
-            stack_now: now,
+            stack_at: now,
             dirty: false,
+            stack_waits: false,
         }
     }
 
@@ -219,7 +217,23 @@ impl Session {
     /// Answers an offer. The session must be driven next.
     pub(super) fn accept(&mut self, offer: SdpOffer) -> Result<String, MediaError> {
         let rtc = &mut self.rtc;
+        for slot in &self.slots {
+            // So that the answer says again what it said before.
+            let Outgoing {
+                ssrc, repair_ssrc, ..
+            } = slot.outgoing;
+            let repair_ssrc = repair_ssrc.map(Ssrc::from);
+            let mid = slot.mid.as_str().into();
+            rtc.direct_api()
+                .declare_stream_tx(ssrc.into(), repair_ssrc, mid, None);
+        }
         let answer = catch_unwind(AssertUnwindSafe(|| rtc.sdp_api().accept_offer(offer)));
+        if !matches!(answer, Ok(Ok(_))) {
+            for slot in &self.slots {
+                let ssrc = slot.outgoing.ssrc.into();
+                self.rtc.direct_api().remove_stream_tx(ssrc);
+            }
+        }
         match answer {
             Ok(Ok(answer)) => Ok(answer.to_sdp_string()),
             Ok(Err(error)) => Err(MediaError::OfferRejected {
@@ -278,31 +292,33 @@ impl Session {
                 tracks.insert(*source, track);
             }
             if direction.is_sending() {
+                let ids = ExtensionIds::of(media.remote_extmap());
                 let mut api = self.rtc.direct_api();
                 let Some(stream) = api.stream_tx_by_mid(mid, None) else {
                     continue;
                 };
-                let ssrc = stream.ssrc();
-                let known = self
-                    .slots
-                    .iter()
-                    .position(|slot| slot.mid == section.mid && slot.ssrc == ssrc);
-                if known.is_none() {
-                    stream.set_rtx_cache(REPAIR_PACKETS, REPAIR_AGE, REPAIR_SHARE);
-                    // Senders have paced what they send, and layers are chosen so that it fits.
-                    // What waited here in a pacer would only be old, and stand before the sound
-                    // when a line has become narrow.
-                    stream.set_unpaced(true);
-                }
+                let (ssrc, repair_ssrc) = (stream.ssrc(), stream.rtx());
+                // The stack may not send with an SSRC that the egress sends with.
+                api.remove_stream_tx(ssrc);
+                let outgoing = Outgoing::new(
+                    *ssrc,
+                    repair_ssrc.map(|ssrc| *ssrc),
+                    section.kind.clock_rate_hz(),
+                );
+                let known = self.slots.iter().position(|slot| {
+                    slot.mid == section.mid && slot.outgoing.ssrc == outgoing.ssrc
+                });
                 let mut slot = match known {
                     Some(index) => self.slots.swap_remove(index),
-                    None => Slot::new(section.mid.clone(), section.kind, ssrc),
+                    None => Slot::new(section.mid.clone(), section.kind, outgoing),
                 };
+                slot.outgoing.agree(ids, formats.repairs());
                 slot.formats = formats;
                 slots.push(slot);
             }
         }
         self.slots = slots;
+        self.egress.agree(&self.slots);
         self.by_ssrc.clear();
         let before = std::mem::replace(&mut self.tracks, tracks);
         let now: Vec<Source> = self.tracks.keys().copied().collect();
@@ -338,6 +354,8 @@ impl Session {
     /// the connection that the client opens instead has no higher priority. The session must be
     /// driven next.
     pub(super) fn lose_address(&mut self, address: PeerAddress) {
+        let path = &mut self.egress.path;
+        path.take_if(|path| path.destination == address);
         self.addresses.retain(|known| *known != address);
         // Browsers do not say their ports, others may.
         for kind in ["prflx", "host"] {
@@ -353,18 +371,19 @@ impl Session {
         }
     }
 
-    /// Feeds the stack and drains it, until it waits for a moment after `now`. Returns that moment.
+    /// Feeds the stack and drains it, until it waits for a later moment.
     ///
     /// # Errors
     /// When the session has ended. What was drained until then is to be handled all the same.
     pub(super) fn drive(
         &mut self,
         input: str0m::Input<'_>,
-        now: Instant,
-        drained: &mut Drained,
-    ) -> Result<Instant, DisconnectReason> {
+        outputs: &mut Outputs,
+        happened: &mut Vec<Happened>,
+    ) -> Result<(), DisconnectReason> {
+        let driven = || self.drive_stack(input, outputs, happened);
         // A panic in the stack is a bug there; it ends this session and no other.
-        match catch_unwind(AssertUnwindSafe(|| self.drive_stack(input, now, drained))) {
+        match catch_unwind(AssertUnwindSafe(driven)) {
             Ok(outcome) => outcome,
             Err(_) => {
                 self.rtc.disconnect();
@@ -376,108 +395,86 @@ impl Session {
     fn drive_stack(
         &mut self,
         input: str0m::Input<'_>,
-        now: Instant,
-        drained: &mut Drained,
-    ) -> Result<Instant, DisconnectReason> {
-        /// Of a burst so much leaves in one go: a key frame of 1 Mbit/s.
-        const ROUNDS: usize = 64;
-        /// The pacer lets out one packet, and wants to be told this much later before the next.
-        const STEP: Duration = Duration::from_micros(1);
-
-        self.dirty = false;
+        outputs: &mut Outputs,
+        happened: &mut Vec<Happened>,
+    ) -> Result<(), DisconnectReason> {
         self.rtc
             .handle_input(input)
             .map_err(|_| DisconnectReason::Failed)?;
         let mut closed = false;
-        let mut deadline = now;
-        // Probes find what a line carries only if they are apart from each other: a burst arrives
-        // as one.
-        let step = if self.line.is_probed(now) {
-            Duration::ZERO
-        } else {
-            STEP
-        };
-        let mut at = now.max(self.stack_now);
-        for round in 0..ROUNDS {
-            if round > 0 {
-                at = at.max(deadline);
-                self.rtc
-                    .handle_input(str0m::Input::Timeout(at))
-                    .map_err(|_| DisconnectReason::Failed)?;
-            }
-            let before = drained.transmits.len();
-            deadline = loop {
-                match self
-                    .rtc
-                    .poll_output()
-                    .map_err(|_| DisconnectReason::Failed)?
-                {
-                    str0m::Output::Timeout(at) => break at,
-                    str0m::Output::Transmit(transmit) => drained.transmits.push(transmit),
-                    str0m::Output::Event(str0m::Event::Closed) => closed = true,
-                    str0m::Output::Event(event) => self.note(event, drained),
+        loop {
+            let output = self.rtc.poll_output();
+            match output.map_err(|_| DisconnectReason::Failed)? {
+                str0m::Output::Timeout(at) => {
+                    self.stack_at = at;
+                    break;
                 }
-            };
-            if deadline > at + step || (round > 0 && drained.transmits.len() == before) {
-                break;
+                str0m::Output::Transmit(transmit) => {
+                    let path = Path {
+                        source: transmit.source,
+                        destination: PeerAddress {
+                            transport: transport(transmit.proto),
+                            socket: transmit.destination,
+                        },
+                    };
+                    // Answers to checks go back to where these came from, all else where the
+                    // client is reached.
+                    if !stun::is_stun(&transmit.contents) {
+                        self.egress.path.get_or_insert(path);
+                    }
+                    outputs.send(path, |buffer| buffer.extend_from_slice(&transmit.contents));
+                }
+                str0m::Output::Event(str0m::Event::Closed) => closed = true,
+                str0m::Output::Event(event) => self.note(event, happened),
             }
         }
-        self.stack_now = at;
         match (closed, self.rtc.is_alive()) {
             (true, _) => Err(DisconnectReason::Closed),
             (false, false) => Err(DisconnectReason::Failed),
-            (false, true) => Ok(deadline),
+            (false, true) => Ok(()),
         }
     }
 
-    fn note(&mut self, event: str0m::Event, drained: &mut Drained) {
+    /// When the session has something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        match self.egress.deadline() {
+            Some(at) => at.min(self.stack_at),
+            None => self.stack_at,
+        }
+    }
+
+    fn note(&mut self, event: str0m::Event, told: &mut Vec<Happened>) {
         let happened = match event {
             str0m::Event::Connected => {
                 let first = !self.connected;
-                self.connected = true;
+                self.connected = self.egress.is_open();
                 first.then_some(Happened::Connected)
             }
             str0m::Event::RtpPacket(packet) => self
-                .stream_of_packet(&packet, drained)
+                .stream_of_packet(&packet, told)
                 .map(|stream| Happened::Packet { stream, packet }),
             str0m::Event::StreamPaused(paused) if paused.paused => self
                 .stream_of(paused.ssrc)
                 .map(|stream| Happened::Paused { stream }),
-            str0m::Event::EgressBitrateEstimate(BweKind::Twcc {
-                estimate,
-                can_probe: true,
-            }) => {
-                self.line.estimate_bps = Some(estimate.as_u64());
-                None
-            }
             str0m::Event::PeerStats(stats) => {
-                self.meter.peer(&stats);
+                self.meter.peer(&stats, &mut self.egress, &self.slots);
                 Some(Happened::Measured)
             }
             str0m::Event::MediaIngressStats(stats) => {
                 self.meter.up(&stats, self.kind_of(stats.mid));
                 None
             }
-            str0m::Event::MediaEgressStats(stats) => {
-                self.meter.down(&stats, self.kind_of(stats.mid));
-                None
-            }
-            str0m::Event::KeyframeRequest(request) => self
-                .slots
-                .iter()
-                .position(|slot| StackMid::from(slot.mid.as_str()) == request.mid)
-                .map(|slot| Happened::KeyframeWanted { slot }),
             // The stack's own view of ICE is not used: a client that is not heard is gone after
             // `MediaLimits::silence`, whatever the state of its candidate pairs.
             _ => None,
         };
-        drained.happened.extend(happened);
+        told.extend(happened);
     }
 
     /// The stream of a packet. Another codec begins new streams, so that whoever gets the track
     /// waits for a key frame. Nothing for a payload type that was not agreed on, and for a codec
     /// that is not to be believed yet.
-    fn stream_of_packet(&mut self, packet: &RtpPacket, drained: &mut Drained) -> Option<Stream> {
+    fn stream_of_packet(&mut self, packet: &RtpPacket, told: &mut Vec<Happened>) -> Option<Stream> {
         let stream = self.stream_of(packet.header.ssrc)?;
         let track = self.tracks.get_mut(&stream.source)?;
         let codec = track.formats.codec(packet.header.payload_type)?;
@@ -496,7 +493,7 @@ impl Session {
         track.ssrcs = [None; MAX_LAYERS];
         self.by_ssrc
             .retain(|_, other| other.source != stream.source);
-        drained.happened.push(Happened::CodecChanged);
+        told.push(Happened::CodecChanged);
         self.stream_of(packet.header.ssrc)
     }
 
@@ -547,17 +544,52 @@ impl Session {
         anew
     }
 
-    /// Writes a packet to a slot. The session must be driven next, or after more writes.
-    pub(super) fn write(&mut self, slot: usize, packet: &Forwarded) -> Written {
-        match self.slots.get_mut(slot) {
-            Some(slot) => slot.write(&mut self.rtc, packet, self.line.carries_twofold_sound()),
-            None => Written::default(),
+    /// Sends what of `burst` waits for the client. Returns how many packets that were; `awaited`
+    /// is told of the layers that somebody must send a key frame of.
+    pub(super) fn send_waiting(
+        &mut self,
+        burst: &[Forwarded],
+        now: Instant,
+        outputs: &mut Outputs,
+        awaited: &mut Vec<Encoded>,
+    ) -> u64 {
+        let twofold = self.carries_twofold_sound();
+        let mut sent = 0;
+        for (slot, place) in self.waiting.drain(..) {
+            let (Some(slot), Some(packet)) = (self.slots.get_mut(slot), burst.get(place)) else {
+                continue;
+            };
+            let (track, _) = packet.incoming.origin;
+            // The slots may have changed since the packet came.
+            if slot.track() != Some(track) {
+                continue;
+            }
+            let written = slot.send(&mut self.egress, packet, twofold, now, outputs);
+            sent += u64::from(written.sent);
+            awaited.extend(written.awaits.map(|layer| (track, layer)));
         }
+        sent
     }
 
-    /// The bandwidth estimator of the stack.
-    pub(super) fn estimator(&mut self) -> Bwe<'_> {
-        self.rtc.bwe()
+    /// Takes RTCP of the client, if the keys are there to read it.
+    pub(super) fn take_rtcp(
+        &mut self,
+        packet: &[u8],
+        now: Instant,
+        outputs: &mut Outputs,
+        happened: &mut Vec<Happened>,
+    ) -> Taken {
+        if !self.connected {
+            return Taken::ForTheStack;
+        }
+        let wants_keyframe = |slot| happened.push(Happened::KeyframeWanted { slot });
+        self.egress
+            .take(packet, &mut self.slots, now, outputs, wants_keyframe)
+    }
+
+    /// Does what is due in sending.
+    pub(super) fn time_passed(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.egress.time_passed(&mut self.slots, now, outputs);
     }
 
     /// Asks the client for a key frame. False if it does not send that layer yet. The session
@@ -579,11 +611,11 @@ impl Session {
         }
     }
 
-    /// Says good-bye to the client: RTCP BYE and the end of DTLS are drained.
-    pub(super) fn close(&mut self, now: Instant, drained: &mut Drained) {
+    /// Says good-bye to the client: the end of DTLS is put out.
+    pub(super) fn close(&mut self, now: Instant, outputs: &mut Outputs) {
         if self.rtc.close().is_ok() {
             // Whatever comes of it, the session is over.
-            let _ = self.drive(str0m::Input::Timeout(now), now, drained);
+            let _ = self.drive(str0m::Input::Timeout(now), outputs, &mut Vec::new());
         }
         self.rtc.disconnect();
     }
@@ -598,7 +630,7 @@ pub(super) fn protocol(address: PeerAddress) -> Protocol {
 }
 
 /// By what the stack wants a packet sent. It has candidates of these two kinds only.
-pub(super) fn transport(protocol: Protocol) -> Transport {
+fn transport(protocol: Protocol) -> Transport {
     match protocol {
         Protocol::Udp => Transport::Udp,
         Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,

@@ -1,22 +1,23 @@
 //! A receiving section of a client, and which track fills it.
 
+use super::egress::{Egress, Extensions, Outgoing, Packet};
 use super::encodings::Best;
 use super::formats::Formats;
-use super::rewriter::{Incoming, PictureNumbers, Rewriter, Rewritten};
+use super::outputs::Outputs;
+use super::rewriter::{Incoming, Rewriter, Rewritten};
+use crate::vp8::Descriptor;
 use crate::{Codec, Layer, Mid, SlotFill, TrackKey, TrackKind};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
-use str0m::Rtc;
-use str0m::media::{ExtensionValues, Pt};
-use str0m::rtp::{RtpWrite, Ssrc, Vp8Descriptor, Vp8Patch};
+use str0m::media::Pt;
 
 /// One `recvonly` section of a client's offer.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) mid: Mid,
     pub(super) kind: TrackKind,
-    pub(super) ssrc: Ssrc,
+    pub(super) outgoing: Outgoing,
     pub(super) formats: Formats,
     track: Option<TrackKey>,
     /// The best layer that the line and the page allow; nothing while neither has room for it.
@@ -36,8 +37,8 @@ pub(super) struct Forwarded {
     pub(super) incoming: Incoming,
     pub(super) arrival: Instant,
     pub(super) marker: bool,
-    pub(super) extensions: ExtensionValues,
-    pub(super) descriptor: Option<Vp8Descriptor>,
+    pub(super) extensions: Extensions,
+    pub(super) vp8: Option<Descriptor>,
     pub(super) payload: Arc<[u8]>,
     /// Sound that came in RED.
     pub(super) twofold: Option<Twofold>,
@@ -53,18 +54,18 @@ pub(super) struct Twofold {
 /// What a slot did with a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Written {
-    /// It waits in the session's WebRTC stack, which must be drained.
-    pub(super) queued: bool,
+    /// It is on its way.
+    pub(super) sent: bool,
     /// A key frame of this layer must be asked for.
     pub(super) awaits: Option<Layer>,
 }
 
 impl Slot {
-    pub(super) fn new(mid: Mid, kind: TrackKind, ssrc: Ssrc) -> Self {
+    pub(super) fn new(mid: Mid, kind: TrackKind, outgoing: Outgoing) -> Self {
         Self {
             mid,
             kind,
-            ssrc,
+            outgoing,
             formats: Formats::default(),
             track: None,
             allowed: Some(Layer::SMALLEST),
@@ -117,7 +118,14 @@ impl Slot {
     /// Sends one packet of the slot's track, with the slot's numbers, if it is of the layer that
     /// the slot shows or is about to show. `twofold`: the line has room for sound that is sent
     /// twice.
-    pub(super) fn write(&mut self, rtc: &mut Rtc, packet: &Forwarded, twofold: bool) -> Written {
+    pub(super) fn send(
+        &mut self,
+        egress: &mut Egress,
+        packet: &Forwarded,
+        twofold: bool,
+        now: Instant,
+        outputs: &mut Outputs,
+    ) -> Written {
         let mut written = Written::default();
         let (Some(most), Some(payload_type)) =
             (self.allowed, self.formats.payload_type(packet.codec))
@@ -134,7 +142,7 @@ impl Slot {
         } else if packet.layer != wanted {
             return written;
         }
-        let (seq, timestamp, vp8, switched) =
+        let (seq, timestamp, numbers, switched) =
             match self.rewriter.rewrite(&packet.incoming, packet.arrival) {
                 Rewritten::Send {
                     seq,
@@ -155,40 +163,21 @@ impl Slot {
             }
             _ => (payload_type, &packet.payload),
         };
-        let mut api = rtc.direct_api();
-        let Some(stream) = api.stream_tx(&self.ssrc) else {
-            return written;
-        };
-        // The first sound packet of a new source is marked as the start of a talk spurt, so that
-        // the receiver's jitter buffer may adapt there (RFC 3551, section 4.1).
-        let marker = packet.marker || (switched && self.kind == TrackKind::Audio);
-        let mut write = RtpWrite::new(
-            payload_type,
-            seq.into(),
+        let numbered = Packet {
+            payload_type: *payload_type,
+            // The first sound packet of a new source is marked as the start of a talk spurt, so
+            // that the receiver's jitter buffer may adapt there (RFC 3551, section 4.1).
+            marker: packet.marker || (switched && self.kind == TrackKind::Audio),
+            seq,
             timestamp,
-            packet.arrival,
-            Arc::clone(payload),
-        )
-        .marker(marker)
-        .ext_vals(packet.extensions.clone())
-        .nackable(self.kind == TrackKind::Video);
-        if let (Some(descriptor), Some(numbers)) = (&packet.descriptor, vp8)
-            && let Some(patch) = patch(descriptor, numbers)
-        {
-            write = write.vp8_patch(patch);
-        }
-        stream.write_rtp(write);
-        written.queued = true;
+            arrival: packet.arrival,
+            extensions: packet.extensions,
+            payload: Arc::clone(payload),
+            numbers: packet.vp8.zip(numbers),
+        };
+        written.sent = egress.send(&mut self.outgoing, numbered, now, outputs);
         written
     }
-}
-
-fn patch(descriptor: &Vp8Descriptor, numbers: PictureNumbers) -> Option<Vp8Patch> {
-    let mut patch = descriptor.patch().picture_id(numbers.picture_id);
-    if let Some(index) = numbers.tl0_pic_idx {
-        patch = patch.tl0_pic_idx(index);
-    }
-    patch.build().ok()
 }
 
 /// The outcome of [`assign`].
@@ -275,7 +264,8 @@ mod tests {
             .zip(agreed)
             .map(|(index, codecs)| {
                 let mid = Mid::new(index.to_string());
-                let mut slot = Slot::new(mid, TrackKind::Video, Ssrc::from(index));
+                let outgoing = Outgoing::new(index, None, 90_000);
+                let mut slot = Slot::new(mid, TrackKind::Video, outgoing);
                 slot.formats = (96..)
                     .map(Pt::new_with_value)
                     .zip(codecs.iter().copied())

@@ -271,7 +271,7 @@ impl World {
                         PeerAddress::udp(peer.address) == destination && peer.is_alive()
                     });
                     if let Some(peer) = to {
-                        peer.receive(source, &bytes, self.now);
+                        peer.receive(source, bytes, self.now);
                     }
                 }
                 Output::Event(event) => self.note(&event),

@@ -1,18 +1,19 @@
 //! VP8 in RTP payloads (RFC 7741) and what its frames tell of themselves (RFC 6386).
 
 use super::muxer::Content;
+use crate::vp8::Descriptor;
 
 /// `webmmux` refuses pictures below it.
 const MIN_SIDE: u16 = 16;
 
 /// Whether a frame begins with this payload.
 pub(super) fn starts_frame(payload: &[u8]) -> bool {
-    parse_descriptor(payload).is_some_and(|(starts_frame, _)| starts_frame)
+    Descriptor::parse(payload).is_some_and(|descriptor| descriptor.starts_frame)
 }
 
 /// What the payload holds of a frame; nothing if it is malformed.
 pub(super) fn frame_bytes(payload: &[u8]) -> Option<&[u8]> {
-    parse_descriptor(payload).map(|(_, data)| data)
+    payload.get(Descriptor::parse(payload)?.bytes..)
 }
 
 /// Reads the frame tag and, on key frames, the start code and the size (RFC 6386, section 9.1):
@@ -34,26 +35,4 @@ pub(super) fn content(frame: &[u8]) -> Option<(Option<Content>, bool)> {
         return None;
     }
     Some((Some(Content::Vp8 { width, height }), shown))
-}
-
-/// Splits off the payload descriptor (RFC 7741, section 4.2): whether a frame starts here,
-/// and the frame's bytes.
-fn parse_descriptor(payload: &[u8]) -> Option<(bool, &[u8])> {
-    let (&first, mut rest) = payload.split_first()?;
-    let starts_frame = first & 0x10 != 0 && first & 0x07 == 0;
-    if first & 0x80 != 0 {
-        let (&extension, after) = rest.split_first()?;
-        rest = after;
-        if extension & 0x80 != 0 {
-            let long = rest.first()? & 0x80 != 0;
-            rest = rest.get(if long { 2 } else { 1 }..)?;
-        }
-        if extension & 0x40 != 0 {
-            rest = rest.get(1..)?;
-        }
-        if extension & 0x30 != 0 {
-            rest = rest.get(1..)?;
-        }
-    }
-    (!rest.is_empty()).then_some((starts_frame, rest))
 }

@@ -298,10 +298,10 @@ impl Driver {
                 } => match destination.transport {
                     Transport::Udp => {
                         self.outbox
-                            .push(&self.socket, source, destination.socket, &bytes)
+                            .push(&self.socket, source, destination.socket, bytes)
                             .await;
                     }
-                    Transport::Tcp => self.tcp.push(destination, bytes),
+                    Transport::Tcp => self.tcp.push(destination, bytes.to_vec()),
                 },
                 Output::Event(event) => self.tell(event),
                 Output::Recorded(packet) => self.record(packet),

@@ -78,6 +78,8 @@ pub(crate) struct Client {
     pub(crate) red: bool,
     sending: BTreeMap<Source, Sending>,
     deadline: Instant,
+    /// When it was last told the time.
+    ticked: Instant,
     sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
@@ -149,6 +151,7 @@ impl Client {
             red: false,
             sending,
             deadline: now,
+            ticked: now,
             sent: Vec::new(),
         }
     }
@@ -322,7 +325,8 @@ impl Client {
             .values()
             .filter(|sending| sending.on)
             .map(|sending| sending.next_at)
-            .chain([self.deadline])
+            // A deadline that does not move would stop virtual time.
+            .chain([self.deadline.max(self.ticked + Duration::from_micros(100))])
             .min()
             .expect("at least the deadline")
     }
@@ -344,6 +348,7 @@ impl Client {
             }
         }
         if wrote || self.deadline <= now {
+            self.ticked = now;
             self.rtc
                 .handle_input(Input::Timeout(now))
                 .expect("a sound client");
@@ -372,8 +377,7 @@ impl Client {
         loop {
             match self.rtc.poll_output().expect("a sound client") {
                 Output::Timeout(at) => {
-                    // A deadline that does not move would stop virtual time.
-                    self.deadline = at.max(now + Duration::from_micros(100));
+                    self.deadline = at;
                     return;
                 }
                 Output::Transmit(transmit) => {

@@ -30,4 +30,4 @@ mod sound_and_picture_reach_the_others;
 mod sound_in_red_survives_loss;
 mod the_loudest_are_named;
 mod the_recorder_gets_every_packet;
-mod what_is_forwarded_costs_little_memory;
+mod what_is_forwarded_costs_no_memory;

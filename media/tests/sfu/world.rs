@@ -235,7 +235,7 @@ impl World {
         let mut answers = Vec::new();
         loop {
             match self.core.poll_output() {
-                Output::Transmit { bytes, .. } => answers.push(bytes),
+                Output::Transmit { bytes, .. } => answers.push(bytes.to_vec()),
                 Output::Event(event) => self.events.push(event),
                 Output::Recorded(_) => {}
                 Output::Deadline(_) => return answers,
@@ -325,7 +325,10 @@ impl World {
                     source,
                     destination,
                     bytes,
-                } => self.send(source, destination.socket, bytes),
+                } => {
+                    let bytes = bytes.to_vec();
+                    self.send(source, destination.socket, bytes);
+                }
                 Output::Event(event) => self.events.push(event),
                 Output::Recorded(packet) => self.recorded.push(packet),
                 Output::Deadline(at) => {
