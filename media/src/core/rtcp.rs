@@ -1,4 +1,4 @@
-//! What the sending side reads and writes of RTCP (RFC 3550, RFC 4585, RFC 5104,
+//! What the sending side reads and writes of RTCP (RFC 3550, RFC 3611, RFC 4585, RFC 5104,
 //! draft-holmer-rmcat-transport-wide-cc-extensions-01). Nothing here allocates.
 
 use std::slice;
@@ -10,6 +10,7 @@ const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
 const TRANSPORT_FEEDBACK: u8 = 205;
 const PAYLOAD_FEEDBACK: u8 = 206;
+const EXTENDED_REPORT: u8 = 207;
 
 /// Formats of feedback for the transport (RFC 4585, section 6.2; draft-holmer, section 3.1) and for
 /// the payload (RFC 4585, section 6.3; RFC 5104, section 4.3).
@@ -17,6 +18,10 @@ const NACK: u8 = 1;
 const TRANSPORT_WIDE: u8 = 15;
 const PLI: u8 = 1;
 const FIR: u8 = 4;
+
+/// Blocks of an extended report (RFC 3611, sections 4.4 and 4.5).
+const REFERENCE_TIME: u8 = 4;
+const DELAY_SINCE_REFERENCE: u8 = 5;
 
 const VERSION: u8 = 2;
 /// Bytes.
@@ -55,7 +60,14 @@ pub(super) enum Message<'a> {
         /// Feedback control information, from the base sequence number on, without padding.
         fci: &'a [u8],
     },
-    /// A sender report's own part, BYE, XR, REMB or anything else: for the stack that receives.
+    /// A client that receives asks how far it is from us (RFC 3611, section 4.4).
+    ReferenceTime {
+        /// Who asks.
+        ssrc: u32,
+        /// The middle 32 bits of its NTP time.
+        middle: u32,
+    },
+    /// A sender report's own part, BYE, REMB or anything else: for the stack that receives.
     Foreign,
 }
 
@@ -242,6 +254,7 @@ impl<'a> Messages<'a> {
                 self.firs = fci.as_chunks().0.iter();
                 Some(None)
             }
+            (EXTENDED_REPORT, _) => Some(Some(packet.reference_time().unwrap_or(Message::Foreign))),
             _ => Some(Some(Message::Foreign)),
         }
     }
@@ -281,6 +294,16 @@ impl<'a> Packet<'a> {
             kind: *kind,
             count: first & 0x1f,
             body: body.get(..body.len().checked_sub(padding)?)?,
+        })
+    }
+
+    /// The question of an extended report that holds nothing else.
+    fn reference_time(&self) -> Option<Message<'a>> {
+        let [ssrc, head, seconds, fraction] = words::<16, 4>(self.body.try_into().ok()?);
+        let [kind, _, length @ ..] = head.to_be_bytes();
+        (kind == REFERENCE_TIME && length == [0, 2]).then_some(Message::ReferenceTime {
+            ssrc,
+            middle: seconds << 16 | fraction >> 16,
         })
     }
 
@@ -326,6 +349,34 @@ impl SenderReport {
         out.extend_from_slice(&self.ssrc.to_be_bytes());
         out.extend_from_slice(&self.ntp.to_be_bytes());
         for word in [self.rtp_timestamp, self.packets, self.octets] {
+            out.extend_from_slice(&word.to_be_bytes());
+        }
+    }
+}
+
+/// The answer to a [`Message::ReferenceTime`] (RFC 3611, section 4.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReferenceAnswer {
+    /// Who answers.
+    pub(super) ssrc: u32,
+    /// Who asked.
+    pub(super) asked_by: u32,
+    /// What it said.
+    pub(super) middle: u32,
+    /// Since that came.
+    pub(super) delay: Duration,
+}
+
+impl ReferenceAnswer {
+    /// Appends the packet.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        // In 1/65,536 s.
+        let delay = (self.delay.as_micros() << 16) / 1_000_000;
+        let delay = u32::try_from(delay).unwrap_or(u32::MAX);
+        out.extend_from_slice(&[VERSION << 6, EXTENDED_REPORT, 0, 5]);
+        out.extend_from_slice(&self.ssrc.to_be_bytes());
+        out.extend_from_slice(&[DELAY_SINCE_REFERENCE, 0, 0, 3]);
+        for word in [self.asked_by, self.middle, delay] {
             out.extend_from_slice(&word.to_be_bytes());
         }
     }
@@ -514,12 +565,52 @@ mod tests {
     /// Packets as another stack writes them.
     mod written_by_another_stack {
         use super::*;
+        use rtc_rtcp::extended_report::{
+            DLRRReport, DLRRReportBlock, ExtendedReport, ReceiverReferenceTimeReportBlock,
+        };
         use rtc_rtcp::receiver_report::ReceiverReport;
         use rtc_rtcp::reception_report::ReceptionReport;
         use rtc_rtcp::transport_feedbacks::transport_layer_nack::{
             TransportLayerNack, nack_pairs_from_sequence_numbers,
         };
         use rtc_shared::marshal::Marshal;
+
+        #[test]
+        fn a_question_for_the_distance_is_read_and_answered() {
+            let question = ExtendedReport {
+                sender_ssrc: 9,
+                reports: vec![Box::new(ReceiverReferenceTimeReportBlock {
+                    ntp_timestamp: 0x0102_0304_0506_0708,
+                })],
+            };
+            let asked = Message::ReferenceTime {
+                ssrc: 9,
+                middle: 0x0304_0506,
+            };
+            let question = question.marshal().unwrap();
+            assert!(read(&question).eq([asked]));
+
+            let mut answer = Vec::new();
+            ReferenceAnswer {
+                ssrc: 7,
+                asked_by: 9,
+                middle: 0x0304_0506,
+                delay: Duration::from_millis(1_500),
+            }
+            .write(&mut answer);
+            let expected = ExtendedReport {
+                sender_ssrc: 7,
+                reports: vec![Box::new(DLRRReportBlock {
+                    reports: vec![DLRRReport {
+                        ssrc: 9,
+                        last_rr: 0x0304_0506,
+                        dlrr: 3 << 15,
+                    }],
+                })],
+            };
+            assert_eq!(answer, expected.marshal().unwrap());
+            assert!(read(&answer).eq([Message::Foreign]));
+        }
 
         proptest! {
             #[test]

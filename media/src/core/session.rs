@@ -583,8 +583,14 @@ impl Session {
             return Taken::ForTheStack;
         }
         let wants_keyframe = |slot| happened.push(Happened::KeyframeWanted { slot });
-        self.egress
-            .take(packet, &mut self.slots, now, outputs, wants_keyframe)
+        let taken = self
+            .egress
+            .take(packet, &mut self.slots, now, outputs, wants_keyframe);
+        if taken == Taken::ForTheStack && self.tracks.is_empty() {
+            // Of a client that sends nothing the stack has nothing to know.
+            return Taken::Whole;
+        }
+        taken
     }
 
     /// Does what is due in sending.

@@ -13,7 +13,7 @@ pub(super) use stream::{Outgoing, Packet};
 use super::estimator::Estimator;
 use super::keys::{Keyhole, crypto};
 use super::outputs::{Outputs, Path};
-use super::rtcp::{Message, SenderReport, read};
+use super::rtcp::{Message, ReferenceAnswer, SenderReport, read};
 use super::slot::Slot;
 use super::srtp::Srtp;
 use header::Head;
@@ -52,6 +52,9 @@ pub(super) struct Egress {
     pub(super) bytes: u64,
     repair_bytes: usize,
     reports_at: Option<Instant>,
+    /// What the client asked last to know how far it is from us: who, when by its clock, and when
+    /// that came.
+    asked: Option<(u32, u32, Instant)>,
     pub(super) round_trip: Option<Duration>,
 }
 
@@ -81,6 +84,7 @@ impl Egress {
             bytes: 0,
             repair_bytes: MOST_REPAIR_BYTES / 4,
             reports_at: None,
+            asked: None,
             round_trip: None,
         }
     }
@@ -334,6 +338,7 @@ impl Egress {
             .peekable();
         while streams.peek().is_some() {
             self.scratch.clear();
+            let mut last = None;
             for stream in streams.by_ref().take(REPORTS_TOGETHER) {
                 stream.to_report = false;
                 let Some((timestamp, at)) = stream.newest else {
@@ -348,6 +353,19 @@ impl Egress {
                     rtp_timestamp: timestamp.wrapping_add(ticks as u32),
                     packets: stream.packets,
                     octets: stream.octets,
+                }
+                .write(&mut self.scratch);
+                last = Some(stream.ssrc);
+            }
+            if let Some((asked_by, middle, at)) = self.asked.take()
+                && let Some(ssrc) = last
+            {
+                let delay = now.saturating_duration_since(at);
+                ReferenceAnswer {
+                    ssrc,
+                    asked_by,
+                    middle,
+                    delay,
                 }
                 .write(&mut self.scratch);
             }
@@ -407,6 +425,7 @@ impl Egress {
                         wants_keyframe(slot);
                     }
                 }
+                Message::ReferenceTime { ssrc, middle } => self.asked = Some((ssrc, middle, now)),
                 Message::Foreign => taken = Taken::ForTheStack,
             }
         }
