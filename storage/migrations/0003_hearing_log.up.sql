@@ -34,3 +34,8 @@ BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
 
 CREATE TRIGGER checkpoints_are_not_deleted BEFORE DELETE ON checkpoints
 BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+
+CREATE TRIGGER checkpoints_are_over_all_leaves_once BEFORE INSERT ON checkpoints
+WHEN NEW.size <> COALESCE((SELECT first_leaf + lines FROM log_runs WHERE hearing = NEW.hearing ORDER BY first_leaf DESC LIMIT 1), 0)
+  OR EXISTS (SELECT 1 FROM checkpoints WHERE hearing = NEW.hearing AND size = NEW.size)
+BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;

@@ -42,7 +42,7 @@ pub struct Manifest {
     pub log: LogHead,
     /// The record.
     pub segments: Vec<SegmentHead>,
-    /// Every file but `manifest.json` and `seal.json`, by path.
+    /// Every file but `manifest.json` and `seal.txt`, by path.
     pub files: Vec<FileEntry>,
 }
 

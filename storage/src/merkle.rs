@@ -91,6 +91,24 @@ mod tests {
     }
 
     #[test]
+    fn the_roots_are_those_of_the_published_test_data() {
+        let vectors = include_str!("../../tests/vectors/seal/rfc6962.txt");
+        let mut tree = Tree::default();
+        for line in vectors.lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split(' ');
+            let (size, root) = (words.next().unwrap(), words.next().unwrap());
+            if size != "0" {
+                tree.push(leaf_hash(&hex::decode(words.next().unwrap_or("")).unwrap()));
+            }
+            assert_eq!(
+                (tree.size().to_string(), tree.root().to_string()),
+                (size.into(), root.into())
+            );
+        }
+        assert_eq!(tree.size(), 8);
+    }
+
+    #[test]
     fn the_roots_are_those_of_the_definition_at_every_size() {
         let mut tree = Tree::default();
         let mut leaves = Vec::new();

@@ -157,25 +157,30 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         let checked = check_segment(dir, segment, manifest.hearing, leaves.as_ref())?;
         violations.extend(checked.violations);
     }
-    match check_log(dir, &manifest, leaves.as_ref(), &by)? {
-        Ok(checkpoints) if violations.is_empty() => Ok(Verdict::Holds(VerifyReport {
-            hearing: manifest.hearing,
-            sealed_at: manifest.sealed_at,
-            key_id: by.key().id(),
-            manifest_sha256: Digest::of(&files.manifest),
-            leaves: manifest.log.leaves + 1,
-            checkpoints: checkpoints + 1,
-            files: manifest.files.len() as u64 + 2,
-            bytes,
-            events: manifest.events.count,
-            segments: manifest.segments.len() as u64,
-            chunks: manifest.segments.iter().map(|segment| segment.chunks).sum(),
-        })),
-        log => {
-            violations.extend(log.err());
-            Ok(Verdict::Broken(violations))
+    let log = match read(&dir.join(CHECKPOINTS_NAME))? {
+        Some(checkpoints) => check_log(&manifest, &leaves.unwrap_or_default(), &checkpoints, &by),
+        None => Err(Violation::whole(CHECKPOINTS_NAME, "it is missing")),
+    };
+    let checkpoints = match log {
+        Ok(checkpoints) if violations.is_empty() => checkpoints,
+        broken => {
+            violations.extend(broken.err());
+            return Ok(Verdict::Broken(violations));
         }
-    }
+    };
+    Ok(Verdict::Holds(VerifyReport {
+        hearing: manifest.hearing,
+        sealed_at: manifest.sealed_at,
+        key_id: by.key().id(),
+        manifest_sha256: Digest::of(&files.manifest),
+        leaves: manifest.log.leaves + 1,
+        checkpoints: checkpoints + 1,
+        files: manifest.files.len() as u64 + 2,
+        bytes,
+        events: manifest.events.count,
+        segments: manifest.segments.len() as u64,
+        chunks: manifest.segments.iter().map(|segment| segment.chunks).sum(),
+    }))
 }
 
 /// The files that everything else hangs on.
@@ -215,33 +220,28 @@ fn sealed_leaves(
 /// Checks that the log is what the seal and the checkpoints say, and that no leaf is without its
 /// file; how many checkpoints there are.
 fn check_log(
-    dir: &Path,
     manifest: &Manifest,
-    leaves: Option<&Leaves>,
+    leaves: &Leaves,
+    checkpoints: &[u8],
     by: &VerifierKey,
-) -> Result<Result<u64, Violation>, StorageError> {
-    let checkpoints = read(&dir.join(CHECKPOINTS_NAME))?.and_then(|b| String::from_utf8(b).ok());
-    let (Some(leaves), Some(checkpoints)) = (leaves, checkpoints) else {
-        return Ok(Err(Violation::whole(CHECKPOINTS_NAME, "it is no text")));
+) -> Result<u64, Violation> {
+    let in_checkpoints = |(offset, reason)| Violation::at(CHECKPOINTS_NAME, offset, reason);
+    let checkpoints =
+        std::str::from_utf8(checkpoints).map_err(|_| in_checkpoints((0, "it is not text")))?;
+    let (tree, count) = leaves.check(checkpoints, by).map_err(in_checkpoints)?;
+    let log = &manifest.log;
+    if tree.size() != log.leaves || tree.inclusion_of_next() != log.inclusion {
+        let reason = "these are not the leaves that were sealed";
+        return Err(Violation::whole(LEAVES_NAME, reason));
+    }
+    let has_file = |source: &LogSource| match source {
+        LogSource::Events => true,
+        LogSource::Segment(id) => manifest.segments.iter().any(|s| s.segment == *id),
     };
-    Ok(leaves
-        .check(&checkpoints, by)
-        .map_err(|(offset, reason)| Violation::at(CHECKPOINTS_NAME, offset, reason))
-        .and_then(|(tree, count)| {
-            let known = |source: &LogSource| match source {
-                LogSource::Events => true,
-                LogSource::Segment(id) => manifest.segments.iter().any(|s| s.segment == *id),
-            };
-            let whole = |reason| Err(Violation::whole(LEAVES_NAME, reason));
-            let log = &manifest.log;
-            if tree.size() != log.leaves || tree.inclusion_of_next() != log.inclusion {
-                whole("these are not the leaves that were sealed")
-            } else if !leaves.sources().all(known) {
-                whole("a leaf is without its file")
-            } else {
-                Ok(count)
-            }
-        }))
+    if !leaves.sources().all(has_file) {
+        return Err(Violation::whole(LEAVES_NAME, "a leaf is without its file"));
+    }
+    Ok(count)
 }
 
 /// Files that are there and should not be.
