@@ -279,3 +279,104 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
         Err(error) => Err(StorageError::file(path, error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checkpoint::{Checkpoint, origin},
+        ids::SegmentId,
+        log_runs::LogRun,
+        manifest::{BUNDLE_FORMAT, EventsHead, LogHead},
+        merkle::{Tree, leaf_hash},
+        node_key::NodeKey,
+    };
+    use std::collections::BTreeMap;
+
+    /// A log of one event and one line of a segment, and its manifest without that segment.
+    fn log() -> (Manifest, Leaves, Tree, NodeKey) {
+        let dir = tempfile::tempdir().unwrap();
+        let key = NodeKey::load_or_create(&dir.path().join("key.pem")).unwrap();
+        let segment = LogSource::Segment(SegmentId::generate());
+        let run = |source| LogRun {
+            source,
+            first_line: 1,
+            lines: 1,
+        };
+        let runs = [run(LogSource::Events), run(segment)];
+        let lines = BTreeMap::from([
+            (LogSource::Events, vec![leaf_hash(b"an event")]),
+            (segment, vec![leaf_hash(b"a chunk")]),
+        ]);
+        let mut tree = Tree::default();
+        lines.values().flatten().for_each(|leaf| tree.push(*leaf));
+        let manifest = Manifest {
+            format: BUNDLE_FORMAT.to_owned(),
+            hearing: HearingId::generate(),
+            sealed_at: Timestamp::UNIX_EPOCH,
+            facts: serde_json::Value::Null,
+            events: EventsHead {
+                count: 1,
+                head: Digest::of(b""),
+            },
+            log: LogHead {
+                leaves: tree.size(),
+                inclusion: tree.inclusion_of_next(),
+            },
+            segments: Vec::new(),
+            files: Vec::new(),
+        };
+        (manifest, Leaves::of(&runs, lines).unwrap(), tree, key)
+    }
+
+    /// Only whoever has the key can seal such a thing.
+    #[test]
+    fn a_sealer_who_leaves_a_file_out_or_signs_two_histories_is_found_out() {
+        let (mut manifest, leaves, tree, key) = log();
+        let by = VerifierKey::new(origin(manifest.hearing), key.public());
+        let signed = |tree: &Tree| Checkpoint::of(tree).sign(manifest.hearing, &key);
+        let (whole, empty) = (signed(&tree), signed(&Tree::default()));
+        let mut other = Tree::default();
+        other.push(leaf_hash(b"another event"));
+        let other = signed(&other);
+        let mut longer = tree.clone();
+        longer.push(leaf_hash(b"more"));
+        let longer = signed(&longer);
+        let mut check = |checkpoints: &str, leaves_sealed| {
+            manifest.log.leaves = leaves_sealed;
+            let found = check_log(&manifest, &leaves, checkpoints.as_bytes(), &by).unwrap_err();
+            (found.file, found.reason)
+        };
+        for (checkpoints, leaves_sealed, file, reason) in [
+            (whole.clone(), 2, LEAVES_NAME, "a leaf is without its file"),
+            (
+                whole.clone(),
+                3,
+                LEAVES_NAME,
+                "these are not the leaves that were sealed",
+            ),
+            (
+                other,
+                2,
+                CHECKPOINTS_NAME,
+                "the checkpoint is not that of the leaves before it",
+            ),
+            (longer, 2, CHECKPOINTS_NAME, "the log has fewer leaves"),
+            (
+                format!("{whole}\n{empty}"),
+                2,
+                CHECKPOINTS_NAME,
+                "the checkpoint is not larger than the one before",
+            ),
+            (
+                "\u{2014}".to_owned(),
+                2,
+                CHECKPOINTS_NAME,
+                "it is not a signed note",
+            ),
+        ] {
+            let found = check(&checkpoints, leaves_sealed);
+            assert_eq!(found, (file.to_owned(), reason.to_owned()));
+        }
+    }
+}
