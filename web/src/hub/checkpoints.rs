@@ -53,7 +53,7 @@ async fn sign(
     if let Some(made) = made {
         // A copy in another place than the record: where logs are sent elsewhere, nobody on this
         // machine can take it back.
-        tracing::info!(hearing.id = %hearing, log.size = made.size, log.root = %made.root, "checkpoint");
+        tracing::info!(hearing.id = %hearing, checkpoint.size = made.size, checkpoint.root = %made.root, "the log of a hearing was signed");
     }
     Ok(Some(log))
 }
