@@ -2,24 +2,30 @@
 
 use crate::{
     archive_path::ArchivePath,
+    checkpoint::origin,
     chunk_log::{Chunk, check_media},
     digest::Digest,
     error::StorageError,
     events::{StoredEvent, genesis},
     files,
     ids::HearingId,
+    leaves::{Leaves, checkpoints_text},
+    log_runs::{LogSource, StoredLog},
     manifest::{
-        BUNDLE_FORMAT, EVENTS_NAME, EventsHead, FileEntry, MANIFEST_NAME, Manifest, SEAL_NAME,
-        SegmentHead,
+        BUNDLE_FORMAT, CHECKPOINTS_NAME, EVENTS_NAME, EventsHead, FileEntry, KEY_NAME, LEAVES_NAME,
+        LogHead, MANIFEST_NAME, Manifest, SEAL_NAME, SegmentHead,
     },
+    merkle::{Tree, leaf_hash},
     node_key::NodeKey,
-    seal::{self, to_json},
+    note::VerifierKey,
+    seal,
     segment::{FACTS_ENDING, LOG_ENDING},
     spool::{RecordSpool, SegmentRecord},
 };
 use jiff::Timestamp;
 use serde_json::Value;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -34,8 +40,10 @@ pub struct BundleInput {
     pub facts: Value,
     /// Now.
     pub sealed_at: Timestamp,
-    /// The whole event log, in order.
+    /// The events, in order, as far as they are in `log`.
     pub events: Vec<StoredEvent>,
+    /// The Merkle log, with every line of the events and of the record.
+    pub log: StoredLog,
     /// Names (`protocol.html`) and contents of the documents.
     pub documents: Vec<(String, Vec<u8>)>,
     /// Files derived from the record (seekable copies for players): the path in the bundle and
@@ -61,21 +69,20 @@ impl Bundle {
     /// and returned. Blocks on the disk.
     ///
     /// # Errors
-    /// [`StorageError::Conflict`] if a segment has not ended or the events have a gap,
-    /// [`StorageError::Corrupt`] if the record does not hold, [`StorageError::DiskFull`] or
-    /// [`StorageError::NotWritable`]. Nothing is left at `out` then; calling again is safe.
+    /// [`StorageError::Conflict`] if a segment has not ended, the events have a gap or the log is
+    /// not that of events and record, [`StorageError::Corrupt`] if the record or a checkpoint does
+    /// not hold, [`StorageError::DiskFull`] or [`StorageError::NotWritable`]. Nothing is left at
+    /// `out` then; calling again is safe.
     pub fn write(
         out: &Path,
         input: &BundleInput,
         spool: &RecordSpool,
         key: &NodeKey,
     ) -> Result<Self, StorageError> {
-        if out.exists() {
-            return Self::read(out);
+        if let Some(made) = Self::made(out)? {
+            return Ok(made);
         }
-        let mut name = out.as_os_str().to_owned();
-        name.push(files::PARTIAL_ENDING);
-        let partial = PathBuf::from(name);
+        let partial = partial(out);
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(|error| StorageError::file(&partial, error))?;
         }
@@ -83,6 +90,7 @@ impl Bundle {
         let mut packer = Packer {
             root: partial.clone(),
             files: Vec::new(),
+            leaves: BTreeMap::new(),
         };
         let events = packer.events(input)?;
         let segments = spool
@@ -90,6 +98,7 @@ impl Bundle {
             .iter()
             .map(|record| packer.segment(spool, record))
             .collect::<Result<Vec<_>, _>>()?;
+        let log = packer.log(input, key)?;
         for (name, bytes) in &input.documents {
             packer.put(&format!("documents/{name}"), bytes)?;
         }
@@ -103,22 +112,37 @@ impl Bundle {
             sealed_at: input.sealed_at,
             facts: input.facts.clone(),
             events,
+            log: LogHead {
+                leaves: log.size(),
+                inclusion: log.inclusion_of_next(),
+            },
             segments,
             files: packer.files,
         };
-        let bytes = to_json(&manifest)?;
+        let bytes = manifest.to_json()?;
         files::write_whole(&partial.join(MANIFEST_NAME), &bytes)?;
-        files::write_whole(
-            &partial.join(SEAL_NAME),
-            &to_json(&seal::seal(&bytes, key))?,
-        )?;
-        fs::rename(&partial, out).map_err(|error| StorageError::file(out, error))?;
-        files::sync_parent(out)?;
+        let seal = seal::seal(input.hearing, log, &bytes, key);
+        files::write_whole(&partial.join(SEAL_NAME), seal.as_bytes())?;
+        files::rename(&partial, out)?;
         Ok(Self {
             dir: out.to_owned(),
             manifest,
             manifest_sha256: Digest::of(&bytes),
         })
+    }
+
+    /// The bundle that was made at `out`, if it was. Nothing may be appended to a log that has its
+    /// seal: a later checkpoint would contradict it.
+    ///
+    /// # Errors
+    /// As [`Bundle::read`].
+    pub fn made(out: &Path) -> Result<Option<Self>, StorageError> {
+        let partial = partial(out);
+        // The seal comes last: all is there but the name.
+        if partial.join(SEAL_NAME).exists() {
+            files::rename(&partial, out)?;
+        }
+        out.exists().then(|| Self::read(out)).transpose()
     }
 
     /// Reads the manifest of a bundle without checking anything
@@ -142,6 +166,8 @@ impl Bundle {
 struct Packer {
     root: PathBuf,
     files: Vec<FileEntry>,
+    /// Of the lines that were packed.
+    leaves: BTreeMap<LogSource, Vec<Digest>>,
 }
 
 impl Packer {
@@ -196,6 +222,7 @@ impl Packer {
             text.push_str(&event.line);
             text.push('\n');
         }
+        self.add_leaves(LogSource::Events, text.as_bytes());
         self.put(EVENTS_NAME, text.as_bytes())?;
         let (count, head) = last.unwrap_or((0, genesis(input.hearing)));
         Ok(EventsHead { count, head })
@@ -217,6 +244,9 @@ impl Packer {
         let paths = spool.files(facts);
         for (ending, source) in [(LOG_ENDING, &paths.log), (FACTS_ENDING, &paths.facts)] {
             let bytes = fs::read(source).map_err(|error| StorageError::file(source, error))?;
+            if ending == LOG_ENDING {
+                self.add_leaves(LogSource::Segment(facts.segment), &bytes);
+            }
             self.put(&format!("{stem}{ending}"), &bytes)?;
         }
         let path: ArchivePath = format!("{stem}{}", facts.media_ending()).parse()?;
@@ -237,6 +267,28 @@ impl Packer {
             head: record.head,
         })
     }
+
+    fn add_leaves(&mut self, source: LogSource, file: &[u8]) {
+        let lines = file.split_inclusive(|byte| *byte == b'\n');
+        let entries = lines.map(|line| line.strip_suffix(b"\n").unwrap_or(line));
+        self.leaves.insert(source, entries.map(leaf_hash).collect());
+    }
+
+    /// Packs the log of what was packed before.
+    fn log(&mut self, input: &BundleInput, key: &NodeKey) -> Result<Tree, StorageError> {
+        let StoredLog { runs, checkpoints } = &input.log;
+        let lines = std::mem::take(&mut self.leaves);
+        let leaves = Leaves::of(runs, lines).map_err(|r| StorageError::Conflict(r.to_owned()))?;
+        let by = VerifierKey::new(origin(input.hearing), key.public());
+        let checkpoints = checkpoints_text(checkpoints);
+        let (tree, _) = leaves
+            .check(&checkpoints, &by)
+            .map_err(|(_, reason)| StorageError::corrupt("a checkpoint of the log", reason))?;
+        self.put(LEAVES_NAME, leaves.to_text().as_bytes())?;
+        self.put(CHECKPOINTS_NAME, checkpoints.as_bytes())?;
+        self.put(KEY_NAME, format!("{by}\n").as_bytes())?;
+        Ok(tree)
+    }
 }
 
 /// Checks that a record file is what its chunks say and nothing more, and returns its digest.
@@ -252,6 +304,13 @@ fn digest_of_media(path: &Path, chunks: &[Chunk]) -> Result<Digest, StorageError
         ));
     }
     Ok(digest)
+}
+
+/// Where a bundle is made.
+fn partial(out: &Path) -> PathBuf {
+    let mut name = out.as_os_str().to_owned();
+    name.push(files::PARTIAL_ENDING);
+    PathBuf::from(name)
 }
 
 /// Gives a file a second name, or copies it where the file system has none.

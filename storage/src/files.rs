@@ -19,10 +19,14 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StorageError>
         file.write_all(bytes)?;
         file.sync_all()
     });
-    written
-        .and_then(|()| fs::rename(partial, path))
-        .map_err(|error| StorageError::file(path, error))?;
-    sync_parent(path)
+    written.map_err(|error| StorageError::file(path, error))?;
+    rename(partial, path)
+}
+
+/// Gives a file or folder its name, durably.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StorageError> {
+    fs::rename(from, to).map_err(|error| StorageError::file(to, error))?;
+    sync_parent(to)
 }
 
 /// Makes the name of a file in its folder durable.

@@ -6,6 +6,7 @@
 //!
 //! - [`Database`]: hearings, invitations, seats, events, draft lines, jobs, deliveries.
 //! - [`RecordSpool`]: the record while it grows; files alone, no rows.
+//! - [`HearingLog`]: the Merkle log over both, and its signed checkpoints.
 //! - [`Bundle`], [`Archive`], [`verify()`]: the sealed record of a closed hearing.
 //! - [`registry`]: the embedded reference registry's own store.
 //!
@@ -16,6 +17,7 @@ pub mod archive;
 pub mod archive_path;
 pub mod bundle;
 mod chain;
+pub mod checkpoint;
 pub mod chunk_log;
 pub mod database;
 pub mod deliveries;
@@ -24,12 +26,17 @@ pub mod draft;
 pub mod error;
 pub mod events;
 mod files;
+pub mod hearing_log;
 pub mod hearings;
 pub mod ids;
 pub mod invitations;
 pub mod jobs;
+mod leaves;
+pub mod log_runs;
 pub mod manifest;
+mod merkle;
 pub mod node_key;
+mod note;
 pub mod recovery;
 pub mod registry;
 mod seal;
@@ -41,15 +48,18 @@ pub mod verify;
 pub use archive::Archive;
 pub use archive_path::ArchivePath;
 pub use bundle::{Bundle, BundleInput};
+pub use checkpoint::Checkpoint;
 pub use database::Database;
 pub use deliveries::{Delivery, DeliveryState};
 pub use digest::Digest;
 pub use draft::LineRow;
 pub use error::StorageError;
 pub use events::{NewEvent, StoredEvent};
+pub use hearing_log::{HearingLog, Reach};
 pub use hearings::{Hearing, NewHearing, NewParticipant, Participant};
 pub use invitations::{Invitation, Seat, SeatClient};
 pub use jobs::{Job, JobState, NewJob};
+pub use log_runs::{LogRun, LogSource, StoredLog};
 pub use node_key::{NodeKey, PublicKey};
 pub use recovery::{Mended, Recovery};
 pub use registry::Registry;

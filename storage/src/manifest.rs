@@ -1,8 +1,9 @@
-//! What a bundle says of itself: `manifest.json`, and `seal.json` over it.
+//! What a bundle says of itself: `manifest.json`, the last leaf of the hearing's log.
 
 use crate::{
     archive_path::ArchivePath,
     digest::Digest,
+    error::StorageError,
     ids::{HearingId, SegmentId},
 };
 use jiff::Timestamp;
@@ -10,17 +11,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `format` of a manifest.
-pub const BUNDLE_FORMAT: &str = "otyrys-bundle/1";
-/// `format` of a seal.
-pub const SEAL_FORMAT: &str = "otyrys-seal/1";
+pub const BUNDLE_FORMAT: &str = "otyrys-bundle/2";
 /// Name of the manifest in a bundle.
 pub const MANIFEST_NAME: &str = "manifest.json";
-/// Name of the seal in a bundle.
-pub const SEAL_NAME: &str = "seal.json";
+/// Name of the seal in a bundle: the checkpoint over the log and, as its last leaf, the manifest.
+pub const SEAL_NAME: &str = "seal.txt";
+/// Name of the public key in a bundle.
+pub const KEY_NAME: &str = "key.txt";
+/// Name of the list of leaves in a bundle.
+pub const LEAVES_NAME: &str = "log/leaves.txt";
+/// Name of the checkpoints before the seal in a bundle.
+pub const CHECKPOINTS_NAME: &str = "log/checkpoints.txt";
 /// Name of the event log in a bundle.
 pub const EVENTS_NAME: &str = "events.jsonl";
 
-/// `manifest.json`: every other file but the seal, and the heads of all chains.
+/// `manifest.json`: every other file but the seal, and the heads of all chains and of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`BUNDLE_FORMAT`].
@@ -33,10 +38,31 @@ pub struct Manifest {
     pub facts: Value,
     /// The event log.
     pub events: EventsHead,
+    /// The Merkle log, up to this manifest.
+    pub log: LogHead,
     /// The record.
     pub segments: Vec<SegmentHead>,
-    /// Every file but `manifest.json` and `seal.json`, by path.
+    /// Every file but `manifest.json` and `seal.txt`, by path.
     pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    /// JSON for people to read, in one spelling: two spaces, members in the order of the type.
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|error| StorageError::Invalid(format!("the manifest: {error}")))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// What ties the manifest to the log that it ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogHead {
+    /// Leaves before the manifest, which is the next one.
+    pub leaves: u64,
+    /// Proof that the manifest is that leaf of the sealed log (RFC 9162, section 2.1.3).
+    pub inclusion: Vec<Digest>,
 }
 
 /// The end of the event chain.
@@ -74,21 +100,4 @@ pub struct FileEntry {
     pub size: u64,
     /// Of its bytes.
     pub sha256: Digest,
-}
-
-/// `seal.json`: the signature over the exact bytes of `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seal {
-    /// [`SEAL_FORMAT`].
-    pub format: String,
-    /// `Ed25519` (RFC 8032, pure).
-    pub algorithm: String,
-    /// SHA-256 of the public key's 32 bytes.
-    pub key_id: Digest,
-    /// The public key in hex.
-    pub public_key: String,
-    /// Of `manifest.json`: tells a changed manifest from a changed seal.
-    pub manifest_sha256: Digest,
-    /// 64 bytes in hex.
-    pub signature: String,
 }

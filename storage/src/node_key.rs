@@ -100,6 +100,21 @@ impl PublicKey {
         Digest::of(self.0.as_bytes())
     }
 
+    /// Its 32 bytes (RFC 8032).
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    /// The key with these 32 bytes.
+    ///
+    /// # Errors
+    /// [`StorageError::Invalid`] if there is none.
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Result<Self, StorageError> {
+        VerifyingKey::from_bytes(bytes)
+            .map(Self)
+            .map_err(|_| not_a_key())
+    }
+
     /// Whether `signature` is this key's over `message`; malleable signatures are refused.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.0
@@ -119,10 +134,11 @@ impl FromStr for PublicKey {
 
     fn from_str(text: &str) -> Result<Self, StorageError> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes)
-            .ok()
-            .and_then(|()| VerifyingKey::from_bytes(&bytes).ok())
-            .map(Self)
-            .ok_or_else(|| StorageError::Invalid("this is not an Ed25519 public key".to_owned()))
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| not_a_key())?;
+        Self::from_bytes(&bytes)
     }
+}
+
+fn not_a_key() -> StorageError {
+    StorageError::Invalid("this is not an Ed25519 public key".to_owned())
 }

@@ -99,7 +99,7 @@ step("its picture is in the record and plays", { timeout: 180_000 }, async () =>
   await clerk.closesHearing();
   await until("the bundle is sealed", async () => {
     const files = await filesOf(court.bundleDir).catch(() => []);
-    return files.includes("seal.json");
+    return files.includes("seal.txt");
   }, 120_000);
   const { record } = await protocolOf(court.bundleDir);
   const camera = record.find(

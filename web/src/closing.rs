@@ -17,7 +17,8 @@ use otyrys_media::{
 };
 use otyrys_signaling::{Hearing, Participant, TrackSource, wire::DraftLine};
 use otyrys_storage::{
-    ArchivePath, Bundle, BundleInput, Digest, SegmentFacts, SegmentRecord, StorageError,
+    ArchivePath, Bundle, BundleInput, Digest, HearingLog, Reach, SegmentFacts, SegmentRecord,
+    StorageError, StoredLog,
     ids::{HearingId, ParticipantId},
 };
 use serde_json::json;
@@ -63,10 +64,23 @@ pub(crate) async fn attach(
     draft: &Draft,
     id: HearingId,
 ) -> Result<Bundle, AttachError> {
+    let bundle = match Bundle::made(&stores.bundle_dir(id))? {
+        Some(made) => made,
+        None => make_bundle(stores, draft, id).await?,
+    };
+    stores.archive.put(&bundle).await?;
+    tracing::info!(hearing.id = %id, bundle.sha256 = %bundle.manifest_sha256, "record and protocol are sealed");
+    Ok(bundle)
+}
+
+async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bundle, AttachError> {
     let hearing = hub::load(&stores.database, id).await?;
     let row = stores.database.hearing(id).await?;
     let lines = draft.lines(id).await?;
-    let events = stores.database.events(id).await?;
+    let log = whole_log(stores, id).await?;
+    let mut events = stores.database.events(id).await?;
+    // What was stored since is in no bundle.
+    events.truncate(usize::try_from(log.events()).unwrap_or(usize::MAX));
     let means = Means {
         program: "Otyrys".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,7 +88,7 @@ pub(crate) async fn attach(
         model_sha256: draft.model().map(|model| model.sha256.clone()),
     };
     let stores_there = stores.clone();
-    let bundle = tokio::task::spawn_blocking(move || -> Result<Bundle, AttachError> {
+    tokio::task::spawn_blocking(move || -> Result<Bundle, AttachError> {
         let stores = stores_there;
         let segments = stores.spool.segments(id)?;
         let playback = make_playback(&stores, id, &segments)?;
@@ -106,6 +120,7 @@ pub(crate) async fn attach(
             }),
             sealed_at: Timestamp::now(),
             events,
+            log,
             documents,
             attachments: playback,
         };
@@ -116,10 +131,18 @@ pub(crate) async fn attach(
             &stores.node_key()?,
         )?)
     })
-    .await??;
-    stores.archive.put(&bundle).await?;
-    tracing::info!(hearing.id = %id, bundle.sha256 = %bundle.manifest_sha256, "record and protocol are sealed");
-    Ok(bundle)
+    .await?
+}
+
+/// The log of a hearing whose files have all ended, with every line of it.
+async fn whole_log(stores: &Stores, id: HearingId) -> Result<StoredLog, StorageError> {
+    let Stores {
+        database, spool, ..
+    } = stores;
+    let key = stores.node_key()?;
+    let mut log = HearingLog::load(database, spool, &key, id).await?;
+    log.checkpoint(database, spool, &key, Reach::Whole).await?;
+    database.hearing_log(id).await
 }
 
 fn make_playback(

@@ -8,11 +8,11 @@ use std::{fs, io, path::PathBuf, process::ExitCode};
 /// Which bundle to check.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The folder of the bundle, with manifest.json and seal.json.
+    /// The folder of the bundle, with manifest.json and seal.txt.
     bundle: PathBuf,
     /// File with the court's public key (64 hexadecimal digits, as `otyrys key` prints it), got on
-    /// another way than the bundle. Without it the bundle is checked against the key that it names
-    /// itself, which proves less.
+    /// another way than the bundle. Without it the bundle is checked against the key in its own
+    /// key.txt, which proves less.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }

@@ -2,12 +2,12 @@
 
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    BundleInput, Database, NewEvent, NewHearing, NewParticipant, NodeKey, RecordSpool,
-    SegmentFacts,
+    BundleInput, Database, HearingLog, NewEvent, NewHearing, NewParticipant, NodeKey, Reach,
+    RecordSpool, SegmentFacts, StorageError,
     ids::{HearingId, ParticipantId, SegmentId},
 };
 use serde_json::json;
-use std::{path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use tempfile::TempDir;
 
 /// A data directory with one hearing of two people.
@@ -21,16 +21,20 @@ pub(crate) struct Court {
 
 impl Court {
     pub(crate) async fn open() -> Self {
+        Self::of(
+            HearingId::generate(),
+            ParticipantId::generate(),
+            ParticipantId::generate(),
+        )
+        .await
+    }
+
+    async fn of(hearing: HearingId, judge: ParticipantId, witness: ParticipantId) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = Database::open_with(dir.path(), Duration::from_millis(50))
             .await
             .unwrap();
         database.migrate().await.unwrap();
-        let (hearing, judge, witness) = (
-            HearingId::generate(),
-            ParticipantId::generate(),
-            ParticipantId::generate(),
-        );
         database
             .create_hearing(&new_hearing(hearing, judge, witness))
             .await
@@ -46,6 +50,24 @@ impl Court {
 
     pub(crate) fn spool(&self) -> RecordSpool {
         RecordSpool::new(self.dir.path().join("record"))
+    }
+
+    /// The log as a process that has just been started finds it.
+    pub(crate) async fn log(&self, key: &NodeKey) -> Result<HearingLog, StorageError> {
+        HearingLog::load(&self.database, &self.spool(), key, self.hearing).await
+    }
+
+    /// Signs what is new; tells how many leaves the log has, if there was something.
+    pub(crate) async fn sign(
+        &self,
+        log: &mut HearingLog,
+        key: &NodeKey,
+        reach: Reach,
+    ) -> Result<Option<u64>, StorageError> {
+        let made = log
+            .checkpoint(&self.database, &self.spool(), key, reach)
+            .await?;
+        Ok(made.map(|checkpoint| checkpoint.size))
     }
 }
 
@@ -116,38 +138,70 @@ pub(crate) fn chunk(n: u8, len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// A closed hearing with two segments, five events and two documents, ready to be bundled.
+/// The key of `tests/vectors/seal`.
+pub(crate) fn published_key(dir: &Path) -> NodeKey {
+    let path = dir.join("node.pem");
+    fs::write(
+        &path,
+        include_bytes!("../../../tests/vectors/seal/signing-key.pem"),
+    )
+    .unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    NodeKey::load_or_create(&path).unwrap()
+}
+
+/// A closed hearing with two segments, five events, two documents and a log with three checkpoints,
+/// ready to be bundled. It is the same each time, to the bit.
 pub(crate) async fn closed_hearing() -> (Court, BundleInput, NodeKey) {
-    let court = Court::open().await;
-    for second in 0..5 {
+    let number = |n: u128| (0x0192_0000_0000_7000_8000 << 48) + n;
+    let person = |n| ParticipantId::from_u128(number(n));
+    let court = Court::of(HearingId::from_u128(number(1)), person(2), person(3)).await;
+    let key = published_key(court.dir.path());
+    let mut log = court.log(&key).await.unwrap();
+    let tracks = [(court.judge, 0, 4), (court.witness, 1500, 5)];
+    let mut writers = tracks.map(|(participant, starts_ms, id)| {
+        let facts = SegmentFacts {
+            segment: SegmentId::from_u128(number(id)),
+            ..segment(court.hearing, participant, starts_ms)
+        };
+        (court.spool().open_segment(facts).unwrap(), starts_ms)
+    });
+    for n in 1..=4 {
         court
             .database
-            .append_event(court.hearing, event("act", second))
+            .append_event(court.hearing, event("act", i64::from(n)))
             .await
             .unwrap();
-    }
-    for (participant, starts_ms) in [(court.judge, 0), (court.witness, 1500)] {
-        let facts = segment(court.hearing, participant, starts_ms);
-        let mut writer = court.spool().open_segment(facts).unwrap();
-        for n in 1..=4 {
+        for (writer, starts_ms) in &mut writers {
             writer
-                .append(&chunk(n, 700), starts_ms + 1000 * u64::from(n))
+                .append(&chunk(n, 700), *starts_ms + 1000 * u64::from(n))
                 .unwrap();
         }
+        if n % 2 == 0 {
+            court.sign(&mut log, &key, Reach::Confirmed).await.unwrap();
+        }
+    }
+    for (writer, _) in writers {
         writer.finish().unwrap();
     }
+    court
+        .database
+        .append_event(court.hearing, event("closed", 5))
+        .await
+        .unwrap();
+    court.sign(&mut log, &key, Reach::Whole).await.unwrap();
     let input = BundleInput {
         hearing: court.hearing,
         facts: json!({"case": "7599-26-00-2/41"}),
         sealed_at: at(60),
         events: court.database.events(court.hearing).await.unwrap(),
+        log: court.database.hearing_log(court.hearing).await.unwrap(),
         documents: vec![
             ("protocol.html".to_owned(), b"<html lang=kk>".to_vec()),
             ("protocol.json".to_owned(), b"{}".to_vec()),
         ],
         attachments: Vec::new(),
     };
-    let key = NodeKey::load_or_create(&court.dir.path().join("node.pem")).unwrap();
     (court, input, key)
 }
 
@@ -156,7 +210,7 @@ pub(crate) fn files_under(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
+        for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);

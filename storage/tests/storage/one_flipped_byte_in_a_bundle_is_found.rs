@@ -1,7 +1,9 @@
 //! A sealed bundle proves itself, and whatever was changed in it is named.
 
-use crate::common::{chunk, closed_hearing, files_under, segment};
-use otyrys_storage::{Archive, Bundle, NodeKey, StorageError, Verdict, Violation, verify};
+use crate::common::{at, chunk, closed_hearing, files_under, segment};
+use otyrys_storage::{
+    Archive, Bundle, BundleInput, Digest, NodeKey, StorageError, Verdict, Violation, verify,
+};
 use std::{fs, path::Path};
 
 fn violations(dir: &Path) -> Vec<Violation> {
@@ -26,6 +28,8 @@ async fn an_untouched_bundle_holds_and_says_what_was_checked() {
         panic!("{:?}", violations(&out));
     };
     assert_eq!((report.events, report.segments, report.chunks), (5, 2, 8));
+    // A line for each event and chunk, and for the end of each segment; the manifest.
+    assert_eq!((report.leaves, report.checkpoints), (5 + 8 + 2 + 1, 3 + 1));
     assert_eq!(
         (report.hearing, report.key_id),
         (court.hearing, key.public().id())
@@ -41,7 +45,7 @@ async fn an_untouched_bundle_holds_and_says_what_was_checked() {
     let Verdict::Broken(found) = verify(&out, Some(&other.public())).unwrap() else {
         panic!("another key's seal was taken");
     };
-    assert_eq!(found[0].file, "seal.json");
+    assert_eq!(found[0].file, "key.txt");
     assert_eq!(
         Bundle::write(&out, &input, &court.spool(), &key).unwrap(),
         bundle
@@ -54,7 +58,7 @@ async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
     let out = court.dir.path().join("bundle");
     Bundle::write(&out, &input, &court.spool(), &key).unwrap();
     let files = files_under(&out);
-    assert_eq!(files.len(), 3 + 2 + 6);
+    assert_eq!(files.len(), 4 + 2 + 2 + 6);
     // A fixed seed: the same positions in every run (xorshift64, Marsaglia 2003).
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for file in files {
@@ -73,7 +77,6 @@ async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
             overwrite(&path, &changed);
             let found = violations(&out);
             assert!(!found.is_empty(), "{file}, byte {position} went unseen");
-            // A changed public key, key id or signature also fails the manifest's signature.
             let named = found.iter().any(|violation| violation.file == file);
             assert!(named, "{file}, byte {position}: {found:?}");
             assert!(
@@ -92,24 +95,27 @@ async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
     assert!(violations(&out).is_empty());
 }
 
-/// Nothing signs the seal, so each of its bytes is tried, with the bit that makes another digit and
-/// the bit that makes the same digit in upper case.
+/// Nothing lists seal and key, so each of their bytes is tried, with the bit that makes another
+/// digit and the bit that makes the same digit in upper case.
 #[tokio::test]
-async fn no_byte_of_the_seal_can_be_changed() {
+async fn no_byte_of_the_seal_and_the_key_can_be_changed() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
     Bundle::write(&out, &input, &court.spool(), &key).unwrap();
-    let path = out.join("seal.json");
-    let whole = fs::read(&path).unwrap();
-    for (byte, mask) in (0..whole.len()).flat_map(|byte| [(byte, 0x01), (byte, 0x20)]) {
-        let mut changed = whole.clone();
-        changed[byte] ^= mask;
-        fs::write(&path, &changed).unwrap();
-        let found = violations(&out);
-        assert!(
-            matches!(&found[..], [only] if only.file == "seal.json"),
-            "byte {byte}: {found:?}"
-        );
+    for file in ["seal.txt", "key.txt"] {
+        let path = out.join(file);
+        let whole = fs::read(&path).unwrap();
+        for (byte, mask) in (0..whole.len()).flat_map(|byte| [(byte, 0x01), (byte, 0x20)]) {
+            let mut changed = whole.clone();
+            changed[byte] ^= mask;
+            fs::write(&path, &changed).unwrap();
+            let found = violations(&out);
+            assert!(
+                matches!(&found[..], [only] if only.file == file),
+                "{file}, byte {byte}: {found:?}"
+            );
+        }
+        fs::write(&path, &whole).unwrap();
     }
 }
 
@@ -131,6 +137,58 @@ async fn a_violation_in_the_record_names_the_second_of_the_hearing() {
             "{witness}, byte 1400, second 3.500 of the record: chunk 3 is not what was recorded"
         )
     );
+}
+
+/// Chunk 3 of the witness is replaced and the chunk log written anew from there on, so that the
+/// chain holds: its leaves tell all the same where the change begins.
+#[tokio::test]
+async fn a_chunk_log_written_anew_is_found_at_its_first_line_that_is_not_in_the_log() {
+    let (court, input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let media = &bundle.manifest.segments[1].path;
+    let log = media.as_str().replace(".webm", ".chunks.jsonl");
+    let (forged_media, forged_log) = forged(&out.join(media.as_str()), &out.join(&log));
+    overwrite(&out.join(media.as_str()), &forged_media);
+    overwrite(&out.join(&log), forged_log.as_bytes());
+    let third_line: usize = forged_log.split_inclusive('\n').take(2).map(str::len).sum();
+    let places: Vec<_> = violations(&out)
+        .into_iter()
+        .map(|found| (found.file, found.offset, found.second))
+        .collect();
+    let expected = [
+        (log, third_line as u64, Some(3.5)),
+        (media.to_string(), 1400, Some(3.5)),
+    ];
+    assert_eq!(places, expected);
+}
+
+/// A record file with another third chunk, and a chunk log that holds with it.
+fn forged(media: &Path, log: &Path) -> (Vec<u8>, String) {
+    let mut media = fs::read(media).unwrap();
+    media[1400..2100].fill(7);
+    let log = fs::read_to_string(log).unwrap();
+    let mut forged = String::new();
+    let mut prev: Option<String> = None;
+    for (n, line) in log.lines().enumerate() {
+        let line = line.replace(
+            &Digest::of(&chunk(3, 700)).to_string(),
+            &Digest::of(&[7; 700]).to_string(),
+        );
+        let (body, _) = line.split_at(line.len() - 75);
+        let (members, old) = body.split_at(body.len() - 65);
+        let prev_is = prev.as_deref().unwrap_or(&old[..64]);
+        let body = format!("{members}{prev_is}\"}}");
+        let hash = Digest::of(body.as_bytes()).to_string();
+        let open = &body[..body.len() - 1];
+        forged.push_str(&format!("{open},\"hash\":\"{hash}\"}}\n"));
+        assert_eq!(
+            n < 2,
+            forged.ends_with(&format!("{}\n", log.lines().nth(n).unwrap()))
+        );
+        prev = Some(hash);
+    }
+    (media, forged)
 }
 
 #[tokio::test]
@@ -168,6 +226,58 @@ async fn an_event_left_out_by_the_sealer_itself_is_found() {
     let refused = Bundle::write(&out, &input, &court.spool(), &key);
     assert!(matches!(refused, Err(StorageError::Conflict(_))));
     assert!(!out.exists());
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_the_one_of_record_and_events_is_not_sealed() {
+    let (court, whole, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let refused = |input: &BundleInput| Bundle::write(&out, input, &court.spool(), &key);
+    let mut input = whole.clone();
+    input.log.runs.pop();
+    assert!(
+        matches!(refused(&input), Err(StorageError::Conflict(_))),
+        "a line without a leaf"
+    );
+    input = whole.clone();
+    input.log.runs[0].lines += 7;
+    assert!(
+        matches!(refused(&input), Err(StorageError::Conflict(_))),
+        "a leaf without a line"
+    );
+    input = whole.clone();
+    input.log.runs.swap(0, 1);
+    assert!(
+        matches!(refused(&input), Err(StorageError::Corrupt { .. })),
+        "another order"
+    );
+    input = whole.clone();
+    input.log.checkpoints.swap(0, 1);
+    assert!(
+        matches!(refused(&input), Err(StorageError::Corrupt { .. })),
+        "a smaller checkpoint"
+    );
+    let other = NodeKey::load_or_create(&court.dir.path().join("other.pem")).unwrap();
+    let refused = Bundle::write(&out, &whole, &court.spool(), &other);
+    assert!(
+        matches!(refused, Err(StorageError::Corrupt { .. })),
+        "another key"
+    );
+    assert!(!out.exists());
+}
+
+/// The process may die between the seal and the name of the bundle. A second seal would say
+/// something else of the same log.
+#[tokio::test]
+async fn a_bundle_that_has_its_seal_is_not_sealed_again() {
+    let (court, mut input, key) = closed_hearing().await;
+    let out = court.dir.path().join("bundle");
+    let sealed = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    fs::rename(&out, out.with_extension("partial")).unwrap();
+    input.sealed_at = at(61);
+    let found = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    assert_eq!(found, sealed);
+    assert!(violations(&out).is_empty());
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The hearings that are alive in this process: one task each, which owns its state.
 
+mod checkpoints;
 mod connection;
 mod hearing_task;
 mod line_quality;
@@ -197,6 +198,12 @@ impl Hub {
         let handle = HearingHandle { inputs };
         let task = HearingTask::new(hearing, room, Arc::clone(&self.services));
         self.tasks.spawn(task.run(queue, self.stop.clone()));
+        self.tasks.spawn(checkpoints::sign_while_open(
+            self.services.stores.clone(),
+            id,
+            checkpoints::EACH,
+            self.stop.clone(),
+        ));
         hearings.insert(
             id,
             Running {

@@ -147,8 +147,11 @@ async fn a_package_arrives_whole_and_twice_is_once() {
             "documents/protocol.html",
             "documents/protocol.json",
             "events.jsonl",
+            "key.txt",
+            "log/checkpoints.txt",
+            "log/leaves.txt",
             "manifest.json",
-            "seal.json"
+            "seal.txt"
         ]
         .map(|path| json!(path))
         .iter()

@@ -9,7 +9,7 @@ use super::{API_ROOT, RegistryState, delivery::DeliveryPackage, router};
 use crate::secrets::hash_of;
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    Bundle, BundleInput, Database, NewHearing, NodeKey, RecordSpool, Registry,
+    Bundle, BundleInput, Database, NewHearing, NodeKey, RecordSpool, Registry, StoredLog,
     ids::HearingId,
     registry::{Case, Limits, Party, Sitting},
 };
@@ -125,6 +125,7 @@ impl Court {
             facts: json!({ "case_number": CASE }),
             sealed_at: "2026-11-21T07:00:00Z".parse().unwrap(),
             events: Vec::new(),
+            log: StoredLog::default(),
             documents: documents
                 .iter()
                 .map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec()))

@@ -1,0 +1,67 @@
+//! Checkpoints of a hearing's log (<https://c2sp.org/tlog-checkpoint>): its size and its root,
+//! signed.
+
+use crate::{
+    digest::Digest,
+    ids::HearingId,
+    merkle::Tree,
+    node_key::NodeKey,
+    note::{self, VerifierKey},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+/// How many leaves a log had, and their root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Leaves.
+    pub size: u64,
+    /// Root of the Merkle tree of these leaves.
+    pub root: Digest,
+}
+
+/// The name of a hearing's log, and of the key that signs it.
+pub(crate) fn origin(hearing: HearingId) -> String {
+    format!("otyrys/{hearing}")
+}
+
+impl Checkpoint {
+    pub(crate) fn of(tree: &Tree) -> Self {
+        Self {
+            size: tree.size(),
+            root: tree.root(),
+        }
+    }
+
+    /// Signs it as the checkpoint of a hearing's log.
+    pub(crate) fn sign(&self, hearing: HearingId, key: &NodeKey) -> String {
+        let origin = origin(hearing);
+        note::sign(&self.to_text(&origin), &origin, key)
+    }
+
+    /// Reads a signed checkpoint of the log whose name the key has.
+    ///
+    /// # Errors
+    /// In words, what does not hold.
+    pub(crate) fn open(note: &str, by: &VerifierKey) -> Result<Self, &'static str> {
+        let text = note::open(note, by)?;
+        let reason = "it is not a checkpoint of this log";
+        let mut lines = text.lines().skip(1);
+        let size = lines.next().and_then(|size| size.parse().ok());
+        let root = lines
+            .next()
+            .and_then(|root| BASE64_STANDARD.decode(root).ok())
+            .and_then(|root| <[u8; 32]>::try_from(root).ok());
+        let (size, root) = size.zip(root).ok_or(reason)?;
+        let checkpoint = Self {
+            size,
+            root: root.into(),
+        };
+        let one_spelling = checkpoint.to_text(by.name()) == text;
+        one_spelling.then_some(checkpoint).ok_or(reason)
+    }
+
+    fn to_text(self, origin: &str) -> String {
+        let root = BASE64_STANDARD.encode(self.root.as_bytes());
+        format!("{origin}\n{}\n{root}\n", self.size)
+    }
+}

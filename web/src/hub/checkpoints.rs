@@ -1,0 +1,133 @@
+//! Checkpoints of a hearing's log while the hearing is open.
+
+use crate::{cli::explain, stores::Stores};
+use otyrys_storage::{HearingLog, Reach, StorageError, ids::HearingId};
+use std::time::Duration;
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+/// How often the log is signed: whoever changes the record unseen has a minute for it.
+pub(super) const EACH: Duration = Duration::from_secs(60);
+
+/// Signs what has happened, again and again, until the hearing is closed; from then on its log
+/// belongs to [`closing`](crate::closing), which seals it.
+pub(super) async fn sign_while_open(
+    stores: Stores,
+    hearing: HearingId,
+    each: Duration,
+    stop: CancellationToken,
+) {
+    let mut log = None;
+    while stop.run_until_cancelled(time::sleep(each)).await.is_some() {
+        match sign(&stores, hearing, log.take()).await {
+            Ok(Some(grown)) => log = Some(grown),
+            Ok(None) => return,
+            // The next attempt begins with what is on disk.
+            Err(error) => {
+                tracing::error!(hearing.id = %hearing, error = explain(&error), "the log of a hearing was not signed");
+            }
+        }
+    }
+}
+
+/// Signs what is new; nothing if the hearing is closed.
+async fn sign(
+    stores: &Stores,
+    hearing: HearingId,
+    log: Option<HearingLog>,
+) -> Result<Option<HearingLog>, StorageError> {
+    let Stores {
+        database, spool, ..
+    } = stores;
+    if database.hearing(hearing).await?.closed_at.is_some() {
+        return Ok(None);
+    }
+    let key = stores.node_key()?;
+    let mut log = match log {
+        Some(log) => log,
+        None => HearingLog::load(database, spool, &key, hearing).await?,
+    };
+    let made = log
+        .checkpoint(database, spool, &key, Reach::Confirmed)
+        .await?;
+    if let Some(made) = made {
+        // A copy in another place than the record: where logs are sent elsewhere, nobody on this
+        // machine can take it back.
+        tracing::info!(hearing.id = %hearing, checkpoint.size = made.size, checkpoint.root = %made.root, "the log of a hearing was signed");
+    }
+    Ok(Some(log))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::{Timestamp, tz::Offset};
+    use otyrys_storage::{Database, NewEvent, NewHearing};
+    use serde_json::{Value, json};
+
+    async fn stores_with_a_hearing() -> (tempfile::TempDir, Stores, HearingId) {
+        let dir = tempfile::tempdir().expect("a folder");
+        let stores = Stores::open(dir.path()).await.expect("stores");
+        let id = HearingId::generate();
+        let hearing = NewHearing {
+            id,
+            case_number: "1".to_owned(),
+            case_title: String::new(),
+            court_name: String::new(),
+            court_names: Value::Null,
+            courtroom: String::new(),
+            language: "kk".to_owned(),
+            scheduled_at: Timestamp::UNIX_EPOCH,
+            court_offset: Offset::UTC,
+            participants: Vec::new(),
+        };
+        let created = stores.database.create_hearing(&hearing).await;
+        created.expect("a hearing");
+        (dir, stores, id)
+    }
+
+    fn event(kind: &str) -> NewEvent {
+        NewEvent {
+            at: Timestamp::UNIX_EPOCH,
+            kind: kind.to_owned(),
+            actor: None,
+            origin: None,
+            data: Value::Null,
+        }
+    }
+
+    async fn checkpoints(database: &Database, id: HearingId) -> usize {
+        let log = database.hearing_log(id).await.expect("a log");
+        log.checkpoints.len()
+    }
+
+    #[tokio::test]
+    async fn an_open_hearing_is_signed_again_and_again_and_a_closed_one_no_more() {
+        let (_dir, stores, id) = stores_with_a_hearing().await;
+        let database = &stores.database;
+        let each = Duration::from_millis(5);
+        let signing = sign_while_open(stores.clone(), id, each, CancellationToken::new());
+        let signing = tokio::spawn(signing);
+        for (signed, kind) in ["opened", "off_record"].into_iter().enumerate() {
+            database.append_event(id, event(kind)).await.expect(kind);
+            while checkpoints(database, id).await == signed {
+                time::sleep(each).await;
+            }
+        }
+        let (state, now) = (json!("closed"), Some(Timestamp::UNIX_EPOCH));
+        let closed = vec![event("closed")];
+        let stored = database
+            .append_events_with_state(id, closed, &state, now)
+            .await;
+        stored.expect("closed");
+        signing.await.expect("it ends by itself");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_stops_waits_for_no_checkpoint() {
+        let (_dir, stores, id) = stores_with_a_hearing().await;
+        let stop = CancellationToken::new();
+        stop.cancel();
+        sign_while_open(stores, id, EACH, stop).await;
+    }
+}
