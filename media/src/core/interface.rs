@@ -109,10 +109,10 @@ pub struct Counters {
     pub datagrams: u64,
     /// Of these: too long, no packet of any protocol in use, or from nobody known.
     pub garbage: u64,
-    /// Of these: from an address that sends more than [`MediaLimits::packets_per_second`].
+    /// Of these: from an address that sends more than [`crate::MediaLimits::packets_per_second`].
     pub over_rate: u64,
-    /// RTP packets of tracks that have more bits than [`MediaLimits::sound_bps`] or
-    /// [`MediaLimits::picture_bps`].
+    /// RTP packets of tracks that have more bits than [`crate::MediaLimits::sound_bps`] or
+    /// [`crate::MediaLimits::picture_bps`].
     pub over_bitrate: u64,
     /// RTP packets written to receivers.
     pub forwarded: u64,
