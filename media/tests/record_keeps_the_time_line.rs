@@ -60,6 +60,25 @@ fn reordered_and_repeated_packets_give_the_same_sound() {
 }
 
 #[test]
+fn what_was_said_before_the_record_began_is_not_at_its_first_moment() {
+    let mut packets = sound(4);
+    let earlier = packets[0].arrival - epoch() + Duration::from_millis(50);
+    for packet in &mut packets {
+        // The network held the first three back until the record had begun.
+        packet.arrival = (packet.arrival - earlier).max(epoch());
+    }
+    let all = packets.len();
+    let times = times(packets);
+    assert!(times[0] <= 20, "{}", times[0]);
+    assert!(
+        times.windows(2).all(|pair| pair[0] < pair[1]),
+        "{:?}",
+        &times[..5]
+    );
+    assert_eq!(times.len(), all - 3);
+}
+
+#[test]
 fn a_reordered_picture_is_whole() {
     let mut shaken = picture(3);
     let mut dice = Dice::new(2);

@@ -38,7 +38,8 @@ const CODEC_STAYS: Duration = Duration::from_secs(1);
 /// A client.
 pub(super) struct Session {
     pub(super) room: RoomId,
-    rtc: Rtc,
+    /// Far larger than all else, and not needed for what is forwarded.
+    rtc: Box<Rtc>,
     created: Instant,
     pub(super) connected: bool,
     pub(super) last_heard: Instant,
@@ -178,7 +179,7 @@ impl Session {
         }
         Self {
             room,
-            rtc,
+            rtc: Box::new(rtc),
             created: now,
             connected: false,
             last_heard: now,

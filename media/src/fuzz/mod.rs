@@ -33,6 +33,10 @@ pub const TARGETS: &[Target] = &[
         run: crate::core::fuzz::rewriter,
     },
     Target {
+        name: "feedback",
+        run: crate::core::fuzz::feedback,
+    },
+    Target {
         name: "payloads",
         run: payloads::run,
     },

@@ -217,6 +217,11 @@ impl Feed {
                 let Some(length) = opus::packet_duration(&packet.payload) else {
                     return Ok(());
                 };
+                // What was said before the record began is not part of it; and all of it at its
+                // first moment would be blocks at one time, at which players stumble.
+                if self.timeline.is_before_zero(packet.timestamp) {
+                    return Ok(());
+                }
                 let content = Content::Opus {
                     channels: opus::channels(&packet.payload),
                 };

@@ -120,6 +120,15 @@ impl Timeline {
         }
     }
 
+    /// Whether a packet is from before the zero of the record clock: a burst that the network held
+    /// back may come after it.
+    pub(super) fn is_before_zero(&self, rtp_time: u64) -> bool {
+        self.anchor.as_ref().is_some_and(|anchor| {
+            let elapsed = anchor.elapsed(rtp_time, self.clock_rate_hz);
+            anchor.offset.saturating_add(elapsed) < 0
+        })
+    }
+
     /// Time since the zero of the record clock; never less than what was given before.
     pub(super) fn place(&mut self, rtp_time: u64) -> Duration {
         if let Some(anchor) = &self.anchor {

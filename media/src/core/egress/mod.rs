@@ -3,17 +3,19 @@
 //! The stack keeps ICE, DTLS and what clients send. It is not asked here: a forwarded packet goes
 //! to each receiver with one encryption, and without an allocation.
 
+mod feedback;
 mod header;
 mod history;
 mod stream;
+mod upkeep;
 
+pub(super) use feedback::Taken;
 pub(super) use header::{ExtensionIds, Extensions};
 pub(super) use stream::{Outgoing, Packet};
 
 use super::estimator::Estimator;
 use super::keys::{Keyhole, crypto};
 use super::outputs::{Outputs, Path};
-use super::rtcp::{Message, ReferenceAnswer, SenderReport, read};
 use super::slot::Slot;
 use super::srtp::Srtp;
 use header::Head;
@@ -25,13 +27,6 @@ use std::time::{Duration, Instant};
 const REPAIR_SHARE: usize = 2;
 /// And so many bytes at once: a key frame of 1 Mbit/s.
 const MOST_REPAIR_BYTES: usize = 64 * 1024;
-/// A packet is not sent a second time before the first repair can have come. Until the round trip
-/// is known, it is taken for one on a good line.
-const FIRST_ROUND_TRIP: Duration = Duration::from_millis(40);
-/// Clients bring sound and picture together by sender reports (RFC 3550, section 6.4.1).
-const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-/// Sender reports in one datagram: 28 bytes each.
-const REPORTS_TOGETHER: usize = 40;
 
 /// What goes to one client.
 pub(super) struct Egress {
@@ -56,17 +51,6 @@ pub(super) struct Egress {
     /// that came.
     asked: Option<(u32, u32, Instant)>,
     pub(super) round_trip: Option<Duration>,
-}
-
-/// What a client's RTCP was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// Not encrypted with the client's key, or seen before.
-    Refused,
-    /// About what is sent to it, and nothing else.
-    Whole,
-    /// Also about what it sends.
-    ForTheStack,
 }
 
 impl Egress {
@@ -240,203 +224,6 @@ impl Egress {
         self.scratch = payload;
         sent
     }
-
-    /// Sends what a client says it lacks, as far as that may help it.
-    fn repair(&mut self, stream: &mut Outgoing, number: u16, now: Instant, outputs: &mut Outputs) {
-        let patience = self.round_trip.unwrap_or(FIRST_ROUND_TRIP);
-        let Some(kept) = stream.history.find(number, now) else {
-            return;
-        };
-        let is_early = |at: Instant| now.saturating_duration_since(at) < patience;
-        if kept.repaired.is_some_and(is_early) || kept.packet.payload.len() > self.repair_bytes {
-            return;
-        }
-        kept.repaired = Some(now);
-        let packet = kept.packet.clone();
-        let sent = self.repeat(stream, &packet, now, outputs);
-        self.repair_bytes = self.repair_bytes.saturating_sub(sent);
-    }
-
-    /// Does what is due: sender reports, and padding to find out what the line carries.
-    pub(super) fn time_passed(&mut self, slots: &mut [Slot], now: Instant, outputs: &mut Outputs) {
-        if self.reports_at.is_some_and(|at| at <= now) {
-            self.reports_at = self
-                .report(slots, now, outputs)
-                .then(|| now + REPORT_INTERVAL);
-        }
-        if self.is_measured && self.path.is_some() && self.srtp.is_some() {
-            let due = self.estimator.padding(now);
-            self.pad(slots, due, now, outputs);
-        }
-    }
-
-    /// Sends `due` bytes that nobody needs: packets of a picture a second time, or else bare
-    /// padding, which receivers count and throw away.
-    fn pad(&mut self, slots: &mut [Slot], due: usize, now: Instant, outputs: &mut Outputs) {
-        /// The most padding that a packet can have (RFC 3550, section 5.1).
-        const PADDING: [u8; 255] = {
-            let mut padding = [0; 255];
-            padding[254] = 255;
-            padding
-        };
-
-        let mut fits = slots
-            .iter_mut()
-            .filter(|slot| slot.outgoing.takes_padding());
-        let Some(first) = fits.next() else {
-            return;
-        };
-        let stream = match fits.find(|slot| slot.outgoing.newest > first.outgoing.newest) {
-            Some(other) => &mut other.outgoing,
-            None => &mut first.outgoing,
-        };
-        let mut left = due;
-        let mut back = 0;
-        while left > 0 {
-            let repeated = stream.history.newest(back, now);
-            let repeated = repeated.map(|kept| kept.packet.clone());
-            back += 1;
-            let sent = match repeated {
-                Some(packet) => self.repeat(stream, &packet, now, outputs),
-                None => {
-                    let repair_type = stream.repair_types.first().copied();
-                    let (Some(ssrc), Some((_, payload_type))) = (stream.repair_ssrc, repair_type)
-                    else {
-                        return;
-                    };
-                    let head = Head {
-                        payload_type,
-                        marker: false,
-                        padded: true,
-                        seq: stream.repair_seq,
-                        timestamp: stream.newest.map_or(0, |(timestamp, _)| timestamp),
-                        ssrc,
-                        extensions: Extensions::default(),
-                    };
-                    stream.repair_seq += 1;
-                    self.put(stream, head, &PADDING, now, outputs)
-                }
-            };
-            if sent == 0 {
-                return;
-            }
-            left = left.saturating_sub(sent);
-        }
-    }
-
-    /// Tells the client which moment the newest timestamps are of. False: nothing is being sent.
-    fn report(&mut self, slots: &mut [Slot], now: Instant, outputs: &mut Outputs) -> bool {
-        let ntp = ntp(self.clock(now));
-        let (Some(srtp), Some(path)) = (&mut self.srtp, self.path) else {
-            return false;
-        };
-        let mut reported = false;
-        let mut streams = slots
-            .iter_mut()
-            .map(|slot| &mut slot.outgoing)
-            .filter(|stream| stream.to_report)
-            .peekable();
-        while streams.peek().is_some() {
-            self.scratch.clear();
-            let mut last = None;
-            for stream in streams.by_ref().take(REPORTS_TOGETHER) {
-                stream.to_report = false;
-                let Some((timestamp, at)) = stream.newest else {
-                    continue;
-                };
-                let since = now.saturating_duration_since(at).as_micros();
-                let ticks = since * u128::from(stream.clock_rate_hz) / 1_000_000;
-                SenderReport {
-                    ssrc: stream.ssrc,
-                    ntp,
-                    // RTP timestamps wrap: only the low 32 bits matter.
-                    rtp_timestamp: timestamp.wrapping_add(ticks as u32),
-                    packets: stream.packets,
-                    octets: stream.octets,
-                }
-                .write(&mut self.scratch);
-                last = Some(stream.ssrc);
-            }
-            if let Some((asked_by, middle, at)) = self.asked.take()
-                && let Some(ssrc) = last
-            {
-                let delay = now.saturating_duration_since(at);
-                ReferenceAnswer {
-                    ssrc,
-                    asked_by,
-                    middle,
-                    delay,
-                }
-                .write(&mut self.scratch);
-            }
-            let compound = &self.scratch;
-            self.bytes += outputs.send(path, |buffer| srtp.protect_rtcp(compound, buffer)) as u64;
-            reported = true;
-        }
-        reported
-    }
-
-    /// Takes RTCP of a client. `wants_keyframe` is told the places of slots of which it asks one.
-    pub(super) fn take(
-        &mut self,
-        packet: &[u8],
-        slots: &mut [Slot],
-        now: Instant,
-        outputs: &mut Outputs,
-        mut wants_keyframe: impl FnMut(usize),
-    ) -> Taken {
-        let mut compound = std::mem::take(&mut self.feedback);
-        compound.clear();
-        let opened = self
-            .srtp
-            .as_mut()
-            .and_then(|srtp| srtp.unprotect_rtcp(packet));
-        let mut taken = match opened {
-            Some(opened) => {
-                compound.extend_from_slice(opened);
-                Taken::Whole
-            }
-            None => Taken::Refused,
-        };
-        for message in read(&compound) {
-            match message {
-                Message::TransportFeedback { fci } => {
-                    self.estimator.feedback(fci, now);
-                }
-                Message::ReportBlock(block) => {
-                    if let Some(slot) = slot_of(slots, block.ssrc) {
-                        slots[slot].outgoing.reported(&block);
-                        let now = ntp(self.clock(now));
-                        self.round_trip = block.round_trip(now).or(self.round_trip);
-                    }
-                }
-                Message::Nack { ssrc, lost } => {
-                    if let Some(slot) = slot_of(slots, ssrc) {
-                        let stream = &mut slots[slot].outgoing;
-                        stream.heard.nacks += 1;
-                        for number in lost {
-                            self.repair(stream, number, now, outputs);
-                        }
-                    }
-                }
-                Message::Pli { ssrc } | Message::Fir { ssrc } => {
-                    if let Some(slot) = slot_of(slots, ssrc) {
-                        slots[slot].outgoing.heard.plis += 1;
-                        wants_keyframe(slot);
-                    }
-                }
-                Message::ReferenceTime { ssrc, middle } => self.asked = Some((ssrc, middle, now)),
-                Message::Foreign => taken = Taken::ForTheStack,
-            }
-        }
-        self.feedback = compound;
-        taken
-    }
-}
-
-/// The place of the slot that is sent with `ssrc`.
-fn slot_of(slots: &[Slot], ssrc: u32) -> Option<usize> {
-    slots.iter().position(|slot| slot.outgoing.ssrc == ssrc)
 }
 
 /// A clock as an NTP timestamp (RFC 3550, section 4): seconds, and 32 bits behind the point.

@@ -1,11 +1,13 @@
 //! Fuzz targets of what the core hides.
 
 mod demux;
+mod feedback;
 mod rewriter;
 
 use crate::{MediaError, MediaLimits, Mid};
 
 pub(crate) use demux::run as demux;
+pub(crate) use feedback::run as feedback;
 pub(crate) use rewriter::run as rewriter;
 
 /// The names of the sections of an offer.
