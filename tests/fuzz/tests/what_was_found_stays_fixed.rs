@@ -42,6 +42,7 @@ fn every_target_is_replayed() {
         [
             "demux",
             "rewriter",
+            "feedback",
             "payloads",
             "recorder",
             "sections",
@@ -54,6 +55,11 @@ fn every_target_is_replayed() {
 #[test]
 fn demux() {
     replay("demux");
+}
+
+#[test]
+fn feedback() {
+    replay("feedback");
 }
 
 #[test]
