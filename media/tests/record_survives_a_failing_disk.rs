@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use otyrys_media::Codec;
 use otyrys_media::recorder::{
-    Fault, FeedId, Recorder, RecorderConfig, RecorderError, RecorderEvent, SegmentKey,
+    Fault, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderError, RecorderEvent, SegmentKey,
 };
 use recording::*;
 
@@ -96,8 +96,12 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
     let (recorder, mut events) =
         Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
-    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
     let now = Instant::now();
+    let info = FeedInfo {
+        epoch: now,
+        ..info(SEGMENT, Codec::Opus)
+    };
+    handle.start(FEED, info).unwrap();
     // Ten packets at the real time, one of them missing, then nothing more.
     for (n, mut packet) in sound(1).into_iter().take(10).enumerate() {
         packet.arrival = now + Duration::from_millis(20 * n as u64);
