@@ -43,6 +43,13 @@ impl Core {
                 Taken::ForTheStack => {}
             }
         }
+        if self
+            .sessions
+            .get(&id)
+            .is_some_and(|session| !session.transport_numbers.admit(bytes))
+        {
+            return false;
+        }
         let before = self.outputs.len();
         self.drive(id, str0m::Input::Receive(now, received));
         let Some(session) = self.sessions.get_mut(&id) else {

@@ -35,6 +35,7 @@ mod srtp;
 mod stun;
 mod tap;
 mod track_rate;
+mod transport_numbers;
 
 pub use interface::{Command, Counters, Datagram, Input, Offer, Output};
 

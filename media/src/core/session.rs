@@ -14,6 +14,7 @@ use super::slot::{Forwarded, Slot};
 use super::stun;
 use super::tap::Tap;
 use super::track_rate::TrackRate;
+use super::transport_numbers::TransportNumbers;
 use crate::{
     Codec, DisconnectReason, Layer, MAX_LAYERS, MediaError, MediaLimits, Mid, PeerAddress, RoomId,
     Source, TrackKind, Transport,
@@ -25,7 +26,7 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::media::{KeyframeRequestKind, Rid};
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::rtp::{RawPacket, RtpPacket, Ssrc};
 use str0m::{Candidate, Rtc};
 
 /// The stack's own name of a section.
@@ -50,6 +51,7 @@ pub(super) struct Session {
     /// Outlives the tracks: a source that comes back begins a new stream.
     streams: BTreeMap<Source, u64>,
     by_ssrc: HashMap<Ssrc, Stream>,
+    pub(super) transport_numbers: TransportNumbers,
     pub(super) slots: Vec<Slot>,
     pub(super) egress: Egress,
     /// What of the present burst is to be sent: for which slot, and its place in the burst.
@@ -162,6 +164,8 @@ impl Session {
         let config = Rtc::builder()
             .set_rtp_mode(true)
             .set_ice_lite(true)
+            // Every packet that was found genuine, padding too: see `transport_numbers`.
+            .enable_raw_packets(true)
             .set_stats_interval(Some(REPORT_INTERVAL));
         let (mut rtc, keyhole) = keys::watched(|crypto| {
             let config = Formats::offer_all(config).set_crypto_provider(crypto);
@@ -188,6 +192,7 @@ impl Session {
             tracks: BTreeMap::new(),
             streams: BTreeMap::new(),
             by_ssrc: HashMap::new(),
+            transport_numbers: TransportNumbers::default(),
             slots: Vec::new(),
             egress: Egress::new(keyhole, limits.first_estimate_bps, now),
             waiting: Vec::new(),
@@ -271,6 +276,7 @@ impl Session {
             if media.disabled() {
                 continue;
             }
+            self.transport_numbers.agree(media.remote_extmap());
             let direction = media.direction();
             let Some(formats) = Formats::of(&self.rtc, section) else {
                 continue;
@@ -454,6 +460,14 @@ impl Session {
             str0m::Event::RtpPacket(packet) => self
                 .stream_of_packet(&packet, told)
                 .map(|stream| Happened::Packet { stream, packet }),
+            str0m::Event::RawPacket(packet) => {
+                if let RawPacket::RtpRx(header, _) = *packet
+                    && let Some(number) = header.ext_vals.transport_cc
+                {
+                    self.transport_numbers.note(number);
+                }
+                None
+            }
             str0m::Event::StreamPaused(paused) if paused.paused => self
                 .stream_of(paused.ssrc)
                 .map(|stream| Happened::Paused { stream }),
