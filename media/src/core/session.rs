@@ -270,6 +270,7 @@ impl Session {
         let mut tracks = BTreeMap::new();
         for section in sections {
             let mid = StackMid::from(section.mid.as_str());
+            let outgoing = self.take_stream_out(mid, section.kind);
             let Some(media) = self.rtc.media(mid) else {
                 continue;
             };
@@ -298,20 +299,10 @@ impl Session {
                 let track = kept.unwrap_or_else(|| Track::new(mid, formats.clone(), first, rids));
                 tracks.insert(*source, track);
             }
-            if direction.is_sending() {
+            if direction.is_sending()
+                && let Some(outgoing) = outgoing
+            {
                 let ids = ExtensionIds::of(media.remote_extmap());
-                let mut api = self.rtc.direct_api();
-                let Some(stream) = api.stream_tx_by_mid(mid, None) else {
-                    continue;
-                };
-                let (ssrc, repair_ssrc) = (stream.ssrc(), stream.rtx());
-                // The stack may not send with an SSRC that the egress sends with.
-                api.remove_stream_tx(ssrc);
-                let outgoing = Outgoing::new(
-                    *ssrc,
-                    repair_ssrc.map(|ssrc| *ssrc),
-                    section.kind.clock_rate_hz(),
-                );
                 let known = self.slots.iter().position(|slot| {
                     slot.mid == section.mid && slot.outgoing.ssrc == outgoing.ssrc
                 });
@@ -335,6 +326,19 @@ impl Session {
             .collect();
         changes.started = now;
         changes
+    }
+
+    /// Takes the stream that the stack would send in a section. It may not send with an SSRC that
+    /// the egress sends with; nor may it keep one of a section that is not sent in now, and bring
+    /// it back later: the numbers of the stream would begin anew under the same SSRC, and packets
+    /// be encrypted with nonces that were used (RFC 7714, section 8.4).
+    fn take_stream_out(&mut self, mid: StackMid, kind: TrackKind) -> Option<Outgoing> {
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(mid, None)?;
+        let (ssrc, repair_ssrc) = (stream.ssrc(), stream.rtx());
+        api.remove_stream_tx(ssrc);
+        let repair_ssrc = repair_ssrc.map(|ssrc| *ssrc);
+        Some(Outgoing::new(*ssrc, repair_ssrc, kind.clock_rate_hz()))
     }
 
     fn kind_of(&self, mid: StackMid) -> TrackKind {

@@ -1,6 +1,8 @@
 use crate::world::{World, edge, track};
 use otyrys_media::{Event, Source};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use str0m::media::Direction;
 
 #[test]
 fn more_slots_are_asked_for_and_then_filled() {
@@ -66,6 +68,43 @@ fn more_slots_are_asked_for_and_then_filled() {
             .copied()
             .eq(seqs[0]..seqs[0] + seqs.len() as u64)
     );
+}
+
+/// Packets of a stream that begins anew have the numbers of those before. Under one SSRC they would
+/// be encrypted with the nonces of those before too, which gives away the key of their tags.
+#[test]
+fn a_slot_that_was_given_up_comes_back_as_another_stream() {
+    fn ssrcs(world: &World) -> BTreeSet<String> {
+        let lines = world.answer.lines();
+        let ssrcs = lines.filter_map(|line| line.strip_prefix("a=ssrc:"));
+        ssrcs
+            .filter_map(|line| Some(line.split_once(' ')?.0.to_owned()))
+            .collect()
+    }
+
+    let (mut world, judge, clerk) = World::hearing(26);
+    world.run_ms(1_000);
+    world.offer(clerk, 0, 0, true).expect("an answer");
+    let before = ssrcs(&world);
+    assert_eq!(before.len(), 3, "a voice, a picture, its repairs: {before:?}");
+    world.offer(clerk, 0, 0, true).expect("an answer");
+    assert_eq!(ssrcs(&world), before, "nothing has changed");
+
+    world.run_ms(1_000);
+    let slot = world.client(clerk).got.last().expect("a packet").mid.clone();
+    world.client(clerk).turned = Some(Direction::Inactive);
+    world.offer(clerk, 0, 0, false).expect("an answer");
+    world.run_ms(500);
+    world.client(clerk).turned = Some(Direction::RecvOnly);
+    world.client(clerk).got.retain(|got| got.mid == slot);
+    world.offer(clerk, 0, 0, false).expect("an answer");
+    let kept: Vec<String> = ssrcs(&world).intersection(&before).cloned().collect();
+    assert!(kept.len() == 1 || kept.len() == 2, "{kept:?} of {before:?}");
+    let since = world.now;
+    world.run_ms(1_500);
+    let got = &world.clients[&clerk].got;
+    let again = got.iter().filter(|got| got.at > since && got.mid == slot);
+    assert!(again.count() > 20, "nothing of {judge:?} comes back");
 }
 
 #[test]

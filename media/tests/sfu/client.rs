@@ -77,6 +77,8 @@ pub(crate) struct Client {
     /// Whether it has RED, and sends its sound in it.
     pub(crate) red: bool,
     sending: BTreeMap<Source, Sending>,
+    /// What the next offer makes of the slot that got something last.
+    pub(crate) turned: Option<Direction>,
     deadline: Instant,
     /// When it was last told the time.
     ticked: Instant,
@@ -150,6 +152,7 @@ impl Client {
             picture: Codec::Vp8,
             red: false,
             sending,
+            turned: None,
             deadline: now,
             ticked: now,
             sent: Vec::new(),
@@ -228,7 +231,11 @@ impl Client {
         video_slots: usize,
         restart_ice: bool,
     ) -> (String, SdpPendingOffer) {
+        let turned = self.turned.take().zip(self.got.last());
         let mut change = self.rtc.sdp_api();
+        if let Some((direction, got)) = turned {
+            change.set_direction(got.mid.as_str().into(), direction);
+        }
         if restart_ice {
             change.ice_restart(true);
         }

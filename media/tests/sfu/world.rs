@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub(crate) recorded: Vec<RecordedPacket>,
     /// Datagrams that clients sent, before loss: material for forgeries.
     pub(crate) overheard: Vec<(SocketAddr, Vec<u8>)>,
+    /// The last answer of the core.
+    pub(crate) answer: String,
     /// How often the core has allocated memory since the start.
     pub(crate) allocations: u64,
     /// So many of the next datagrams are lost: a burst.
@@ -117,6 +119,7 @@ impl World {
             events: Vec::new(),
             recorded: Vec::new(),
             overheard: Vec::new(),
+            answer: String::new(),
             allocations: 0,
             lose: 0,
             wire: Vec::new(),
@@ -203,6 +206,7 @@ impl World {
             .get_mut(&id)
             .expect("a client")
             .take_answer(pending, &answer, now);
+        self.answer = answer;
         self.poll_core();
         self.poll_clients();
         Ok(())
