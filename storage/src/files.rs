@@ -78,3 +78,25 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<(String, bool)>, StorageError> {
     names.sort();
     Ok(names)
 }
+
+/// The paths of all files in a folder and below it, with `/` between names; none if there is no
+/// such folder.
+pub(crate) fn below(dir: &Path) -> Result<Vec<String>, StorageError> {
+    let mut found = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for (name, is_folder) in list(&dir.join(&folder))? {
+            let path = if folder.is_empty() {
+                name
+            } else {
+                format!("{folder}/{name}")
+            };
+            if is_folder {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}

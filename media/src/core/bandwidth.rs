@@ -1,10 +1,10 @@
 //! What each client's line carries, and which layers of each picture it therefore gets.
 
-use super::Core;
 use super::allocate::{
     NOMINAL_BPS, PICTURES_AGAIN_BPS, Rank, SOUND_ONLY_BELOW_BPS, Wish, allocate,
 };
 use super::session::{Session, Watched};
+use super::{Core, track_mut};
 use crate::{
     Event, Layer, Load, MAX_LAYERS, RoomId, SessionId, Shown, Sink, Source, TrackKey, TrackKind,
     View,
@@ -194,11 +194,7 @@ impl Core {
         }
         let now = self.now;
         for (track, watched) in watched {
-            let Some(state) = self
-                .sessions
-                .get_mut(&track.session)
-                .and_then(|session| session.tracks.get_mut(&track.source))
-            else {
+            let Some(state) = track_mut(&mut self.sessions, track) else {
                 continue;
             };
             let count = state.encodings.count();

@@ -42,8 +42,7 @@ impl Core {
                 Taken::Whole => return true,
                 Taken::ForTheStack => {}
             }
-        }
-        if self
+        } else if self
             .sessions
             .get(&id)
             .is_some_and(|session| !session.transport_numbers.admit(bytes))

@@ -1,12 +1,12 @@
 //! From a track to its sinks: the only place where packets of one session reach another.
 
-use super::Core;
 use super::egress::Extensions;
 use super::keyframes::Encoded;
 use super::rewriter::{Incoming, PictureNumbers};
 use super::session::Stream;
 use super::slot::{Forwarded, Twofold};
 use super::track_rate::{self, Passage};
+use super::{Core, track_mut, track_of};
 use crate::red::Red;
 use crate::vp8::Descriptor;
 use crate::{
@@ -56,11 +56,7 @@ impl Core {
             return;
         };
         let now = self.now;
-        let Some(state) = self
-            .sessions
-            .get_mut(&track.session)
-            .and_then(|from| from.tracks.get_mut(&track.source))
-        else {
+        let Some(state) = track_mut(&mut self.sessions, track) else {
             return;
         };
         state.encodings.received(stream.layer, whole.len(), now);
@@ -79,8 +75,7 @@ impl Core {
         packet: &RtpPacket,
         payload: &'a [u8],
     ) -> Option<Content<'a>> {
-        let from = self.sessions.get(&track.session)?;
-        let state = from.tracks.get(&track.source)?;
+        let state = track_of(&self.sessions, track)?;
         let codec = state.codec;
         let mut content = Content {
             codec,
@@ -143,7 +138,7 @@ impl Core {
                 None
             }
             Passage::PassesAgain => Some(from.begin_anew(stream)),
-            _ => Some(stream),
+            Passage::Passes => Some(stream),
         }
     }
 
@@ -174,11 +169,7 @@ impl Core {
         if !self.routes.get(&track).is_some_and(|route| route.recorded) {
             return;
         }
-        let Some(state) = self
-            .sessions
-            .get_mut(&track.session)
-            .and_then(|from| from.tracks.get_mut(&track.source))
-        else {
+        let Some(state) = track_mut(&mut self.sessions, track) else {
             return;
         };
         let best = state.encodings.best(now);
@@ -242,11 +233,7 @@ impl Core {
         let Some(route) = self.routes.get(&track) else {
             return;
         };
-        let Some(state) = self
-            .sessions
-            .get(&track.session)
-            .and_then(|from| from.tracks.get(&track.source))
-        else {
+        let Some(state) = track_of(&self.sessions, track) else {
             return;
         };
         let codec = content.codec;
@@ -315,11 +302,8 @@ impl Core {
 
     /// Notes that a layer of a track stays away.
     pub(super) fn paused(&mut self, track: TrackKey, layer: Layer) {
-        let all = self
-            .sessions
-            .get_mut(&track.session)
-            .and_then(|from| from.tracks.get_mut(&track.source))
-            .is_some_and(|state| state.encodings.paused(layer));
+        let all =
+            track_mut(&mut self.sessions, track).is_some_and(|state| state.encodings.paused(layer));
         if all {
             self.flowing(track, false);
         }
@@ -327,11 +311,7 @@ impl Core {
 
     /// Notes that packets of a track come or stay away.
     pub(super) fn flowing(&mut self, track: TrackKey, flowing: bool) {
-        let state = self
-            .sessions
-            .get_mut(&track.session)
-            .and_then(|from| from.tracks.get_mut(&track.source));
-        if let Some(state) = state
+        if let Some(state) = track_mut(&mut self.sessions, track)
             && state.flowing != flowing
         {
             state.flowing = flowing;
@@ -341,11 +321,7 @@ impl Core {
 
     /// Wants a key frame of one layer from the sender of `track`, now or when it may be asked again.
     pub(super) fn want_keyframe(&mut self, track: TrackKey, layer: Layer) {
-        let exists = self
-            .sessions
-            .get(&track.session)
-            .is_some_and(|from| from.tracks.contains_key(&track.source));
-        if exists
+        if track_of(&self.sessions, track).is_some()
             && track.source.kind() == TrackKind::Video
             && self.keyframes.want((track, layer), self.now)
         {
@@ -355,9 +331,7 @@ impl Core {
 
     /// The layer of `track` that somebody gets who may have up to `most`.
     pub(super) fn layer_for(&self, track: TrackKey, most: Layer) -> Layer {
-        self.sessions
-            .get(&track.session)
-            .and_then(|from| from.tracks.get(&track.source))
+        track_of(&self.sessions, track)
             .map(|state| state.encodings.best(self.now).up_to(most))
             .unwrap_or_default()
     }

@@ -463,8 +463,7 @@ mod tests {
                 match message {
                     Message::Pli { ssrc } if ssrc == call.ssrc => asked += 1,
                     Message::ReportBlock(block) => {
-                        let said = (block.ssrc, block.highest_seq, block.last_sr);
-                        assert_eq!(said, (call.ssrc, 3, 0x4567_8000));
+                        assert_eq!((block.ssrc, block.last_sr), (call.ssrc, 0x4567_8000));
                         reported += 1;
                     }
                     _ => {}

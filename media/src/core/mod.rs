@@ -50,7 +50,7 @@ use keyframes::{Encoded, KeyframeRequests};
 use loudness::Loudness;
 use outputs::Outputs;
 use packet_rate::PacketRates;
-use session::{Happened, Session};
+use session::{Happened, Session, Track};
 use slot::Forwarded;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -340,4 +340,15 @@ impl Core {
             .get(&room)
             .is_some_and(|room| room.sessions.contains(&session))
     }
+}
+
+/// The state of a track, by itself: whoever needs more of the core may hold it.
+fn track_of(sessions: &HashMap<SessionId, Session>, track: TrackKey) -> Option<&Track> {
+    sessions.get(&track.session)?.tracks.get(&track.source)
+}
+
+/// [`track_of`], to change it.
+fn track_mut(sessions: &mut HashMap<SessionId, Session>, track: TrackKey) -> Option<&mut Track> {
+    let session = sessions.get_mut(&track.session)?;
+    session.tracks.get_mut(&track.source)
 }

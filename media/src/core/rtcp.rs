@@ -78,10 +78,6 @@ pub(super) struct ReportBlock {
     pub(super) ssrc: u32,
     /// Lost since the report before, in 1/256 of what was expected.
     pub(super) fraction_lost: u8,
-    /// Packets lost since the start; below zero after duplicates. 24 bits.
-    pub(super) cumulative_lost: i32,
-    /// The highest sequence number that came, extended by 16 bits of roll-overs.
-    pub(super) highest_seq: u32,
     /// In units of the stream's RTP timestamp.
     pub(super) jitter: u32,
     /// The middle 32 bits of the NTP time of our last sender report that came; 0: none has.
@@ -92,14 +88,11 @@ pub(super) struct ReportBlock {
 
 impl ReportBlock {
     fn of(bytes: &[u8; BLOCK]) -> Self {
-        let [ssrc, lost, highest_seq, jitter, last_sr, delay] = words(bytes);
+        let [ssrc, lost, _highest_seq, jitter, last_sr, delay] = words(bytes);
         let [fraction_lost, ..] = lost.to_be_bytes();
         Self {
             ssrc,
             fraction_lost,
-            // To the top and back, for the sign.
-            cumulative_lost: (lost << 8).cast_signed() >> 8,
-            highest_seq,
             jitter,
             last_sr,
             delay_since_last_sr: delay,
@@ -418,8 +411,6 @@ mod tests {
     const REPORT: ReportBlock = ReportBlock {
         ssrc: 0x0102_0304,
         fraction_lost: 64,
-        cumulative_lost: -2,
-        highest_seq: 0x0001_fffe,
         jitter: 90,
         last_sr: 0xb705_2000,
         delay_since_last_sr: 0x0005_4000,
@@ -650,8 +641,6 @@ mod tests {
                 let expected = ReportBlock {
                     ssrc,
                     fraction_lost,
-                    cumulative_lost: total_lost.cast_signed(),
-                    highest_seq: last_sequence_number,
                     jitter,
                     last_sr: last_sender_report,
                     delay_since_last_sr: delay,

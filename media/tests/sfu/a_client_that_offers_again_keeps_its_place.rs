@@ -86,12 +86,22 @@ fn a_slot_that_was_given_up_comes_back_as_another_stream() {
     world.run_ms(1_000);
     world.offer(clerk, 0, 0, true).expect("an answer");
     let before = ssrcs(&world);
-    assert_eq!(before.len(), 3, "a voice, a picture, its repairs: {before:?}");
+    assert_eq!(
+        before.len(),
+        3,
+        "a voice, a picture, its repairs: {before:?}"
+    );
     world.offer(clerk, 0, 0, true).expect("an answer");
     assert_eq!(ssrcs(&world), before, "nothing has changed");
 
     world.run_ms(1_000);
-    let slot = world.client(clerk).got.last().expect("a packet").mid.clone();
+    let slot = world
+        .client(clerk)
+        .got
+        .last()
+        .expect("a packet")
+        .mid
+        .clone();
     world.client(clerk).turned = Some(Direction::Inactive);
     world.offer(clerk, 0, 0, false).expect("an answer");
     world.run_ms(500);

@@ -183,7 +183,8 @@ impl Registry {
             }
             check(&dir, file).await?;
         }
-        if let Some(extra) = unlisted(&dir, &listed)? {
+        let mut files = files::below(&dir)?.into_iter();
+        if let Some(extra) = files.find(|path| !listed.contains(path.as_str())) {
             return Err(StorageError::Conflict(format!(
                 "{extra} is not in the manifest"
             )));
@@ -344,26 +345,6 @@ async fn check(dir: &Path, listed: &PackageFile) -> Result<(), StorageError> {
             "it is not as the manifest says",
         ))
     }
-}
-
-/// A file of the package that the manifest does not list.
-fn unlisted(dir: &Path, listed: &BTreeSet<&str>) -> Result<Option<String>, StorageError> {
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        for (name, is_folder) in files::list(&dir.join(&folder))? {
-            let path = if folder.is_empty() {
-                name
-            } else {
-                format!("{folder}/{name}")
-            };
-            if is_folder {
-                folders.push(path);
-            } else if !listed.contains(path.as_str()) {
-                return Ok(Some(path));
-            }
-        }
-    }
-    Ok(None)
 }
 
 fn package_of(row: &SqliteRow) -> Result<Package, StorageError> {

@@ -252,23 +252,12 @@ fn presence(dir: &Path, manifest: &Manifest) -> Result<Vec<Violation>, StorageEr
         .map(|file| file.path.as_str())
         .collect();
     expected.extend([MANIFEST_NAME, SEAL_NAME]);
-    let mut found = Vec::new();
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        for (name, is_folder) in files::list(&dir.join(&folder))? {
-            let path = if folder.is_empty() {
-                name
-            } else {
-                format!("{folder}/{name}")
-            };
-            if is_folder {
-                folders.push(path);
-            } else if !expected.contains(path.as_str()) {
-                found.push(Violation::whole(path, "the manifest does not know it"));
-            }
-        }
-    }
-    Ok(found)
+    let unknown = files::below(dir)?
+        .into_iter()
+        .filter(|path| !expected.contains(path.as_str()));
+    Ok(unknown
+        .map(|path| Violation::whole(path, "the manifest does not know it"))
+        .collect())
 }
 
 /// A file's bytes; `None` if it is not there.

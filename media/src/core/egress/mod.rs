@@ -113,16 +113,13 @@ impl Egress {
         now: Instant,
         outputs: &mut Outputs,
     ) -> bool {
-        let Some(ssrc) = self.path.map(|_| stream.ssrc) else {
-            return false;
-        };
         let head = Head {
             payload_type: packet.payload_type,
             marker: packet.marker,
             padded: false,
             seq: packet.seq,
             timestamp: packet.timestamp,
-            ssrc,
+            ssrc: stream.ssrc,
             extensions: packet.extensions,
         };
         let sent = match packet.numbers {

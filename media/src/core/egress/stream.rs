@@ -92,11 +92,9 @@ impl Outgoing {
 
     /// What a repair of a payload type is called.
     pub(super) fn repair_type(&self, payload_type: u8) -> Option<u8> {
-        let found = self.repair_types.iter();
-        let found = found
-            .clone()
-            .find(|(repaired, _)| *repaired == payload_type);
-        found.map(|(_, repair)| *repair)
+        let mut known = self.repair_types.iter();
+        let (_, repair) = known.find(|(repaired, _)| *repaired == payload_type)?;
+        Some(*repair)
     }
 
     /// Takes what a report says of this stream.

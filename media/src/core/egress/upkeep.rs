@@ -41,15 +41,11 @@ impl Egress {
             padding
         };
 
-        let mut fits = slots
-            .iter_mut()
-            .filter(|slot| slot.outgoing.takes_padding());
-        let Some(first) = fits.next() else {
+        let fits = slots.iter_mut().map(|slot| &mut slot.outgoing);
+        let fits = fits.filter(|stream| stream.takes_padding());
+        // Where something was sent last, so that there is something to repeat.
+        let Some(stream) = fits.max_by_key(|stream| stream.newest.map(|(_, at)| at)) else {
             return;
-        };
-        let stream = match fits.find(|slot| slot.outgoing.newest > first.outgoing.newest) {
-            Some(other) => &mut other.outgoing,
-            None => &mut first.outgoing,
         };
         let mut left = due;
         let mut back = 0;
