@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use otyrys_media::Codec;
 use otyrys_media::recorder::{
-    Fault, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderError, RecorderEvent, SegmentKey,
+    ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderError,
+    RecorderEvent, SegmentKey,
 };
 use recording::*;
 
-const OTHER: SegmentKey = SegmentKey(0x99);
 const OTHER_FEED: FeedId = FeedId(8);
 
 fn failures(events: &[RecorderEvent]) -> Vec<(FeedId, Fault)> {
@@ -32,18 +32,18 @@ fn failures(events: &[RecorderEvent]) -> Vec<(FeedId, Fault)> {
 #[test]
 fn a_full_disk_fails_one_track_and_the_others_go_on() {
     let sink = MemorySink {
-        full_after: Some((SEGMENT, 1)),
+        full_after: Some((FEED, 1)),
         ..MemorySink::default()
     };
     let files = Arc::clone(&sink.files);
-    let config = RecorderConfig {
+    let one = RecorderConfig {
         threads: 1,
-        ..RecorderConfig::default()
+        ..config()
     };
-    let (recorder, mut events) = Recorder::spawn(config, Arc::new(sink)).unwrap();
+    let (recorder, mut events) = Recorder::spawn(one, Arc::new(sink)).unwrap();
     let handle = recorder.handle();
-    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
-    handle.start(OTHER_FEED, info(OTHER, Codec::Opus)).unwrap();
+    handle.start(FEED, info(Codec::Opus)).unwrap();
+    handle.start(OTHER_FEED, info(Codec::Opus)).unwrap();
     for packet in sound(4) {
         handle.packet(FEED, packet.clone()).unwrap();
         handle.packet(OTHER_FEED, packet).unwrap();
@@ -65,20 +65,21 @@ fn a_full_disk_fails_one_track_and_the_others_go_on() {
     assert!(closed[0].1.abs_diff(4_000) <= 20);
     // What was written before the disk was full still plays.
     let folder = tempfile::tempdir().unwrap();
-    let bytes = files.lock().unwrap()[&SEGMENT.0].bytes();
+    let files = files.lock().unwrap();
+    let full = files.iter().find(|file| file.feed == FEED).unwrap();
+    let bytes = full.bytes();
     assert!(!decoded_sound(&saved(&folder, &bytes)).is_empty());
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_is_told_within_a_second() {
     let sink = MemorySink {
-        closed_to: Some(SEGMENT),
+        closed_to: Some(FEED),
         ..MemorySink::default()
     };
-    let (recorder, mut events) =
-        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
-    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    handle.start(FEED, info(Codec::Opus)).unwrap();
     let began = Instant::now();
     for packet in sound(1) {
         handle.packet(FEED, packet).unwrap();
@@ -93,13 +94,12 @@ fn a_folder_that_cannot_be_written_is_told_within_a_second() {
 fn sound_that_stops_coming_is_on_disk_within_a_second() {
     let sink = MemorySink::default();
     let files = Arc::clone(&sink.files);
-    let (recorder, mut events) =
-        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
     let now = Instant::now();
     let info = FeedInfo {
         epoch: now,
-        ..info(SEGMENT, Codec::Opus)
+        ..info(Codec::Opus)
     };
     handle.start(FEED, info).unwrap();
     // Ten packets at the real time, one of them missing, then nothing more.
@@ -112,7 +112,7 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
     let written = std::iter::from_fn(|| events.blocking_recv())
         .find(|event| matches!(event, RecorderEvent::Written { .. }));
     assert!(written.is_some() && now.elapsed() < Duration::from_secs(1));
-    let file = files.lock().unwrap().get(&SEGMENT.0).cloned().unwrap();
+    let file = files.lock().unwrap()[0].clone();
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(block_times_ms(&saved(&folder, &file.bytes())).len(), 9);
     assert!(!file.finished);
@@ -123,25 +123,21 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
 #[test]
 fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
     struct Hanging(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
-    impl otyrys_media::recorder::ChunkSink for Hanging {
-        fn open(
-            &self,
-            _: SegmentKey,
-            _: u64,
-        ) -> std::io::Result<Box<dyn otyrys_media::recorder::ChunkWriter>> {
+    impl ChunkSink for Hanging {
+        fn open(&self, _: FeedId, _: u64) -> std::io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
             let _ = self.0.lock().unwrap().recv();
             Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
         }
     }
     let (release, held) = std::sync::mpsc::sync_channel(1);
-    let config = RecorderConfig {
+    let one = RecorderConfig {
         queue_packets: 100,
-        ..RecorderConfig::default()
+        ..config()
     };
     let sink = Arc::new(Hanging(std::sync::Mutex::new(held)));
-    let (recorder, mut events) = Recorder::spawn(config, sink).unwrap();
+    let (recorder, mut events) = Recorder::spawn(one, sink).unwrap();
     let handle = recorder.handle();
-    handle.start(FEED, info(SEGMENT, Codec::Opus)).unwrap();
+    handle.start(FEED, info(Codec::Opus)).unwrap();
     let packets = sound(5);
     let count = packets.len();
     let refused = packets

@@ -5,7 +5,13 @@ use crate::{
     stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
-use std::{error::Error, io::Write, path::PathBuf, process::ExitCode};
+use otyrys_media::recorder::{MuxingProgram, run_muxing};
+use std::{
+    error::Error,
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Remote hearings for courts: conference, record, draft protocol, delivery to the case registry.
 #[derive(Debug, Parser)]
@@ -31,6 +37,10 @@ enum Command {
     /// Fetches, imports and checks speech models.
     #[command(subcommand)]
     Model(model_command::ModelCommand),
+    /// Writes the record's files for `serve`, which starts it: GStreamer in a process of its own,
+    /// without any rights.
+    #[command(hide = true)]
+    Recorder,
     /// Checks a bundle (record, events, protocol) offline and names the first byte that does not
     /// hold.
     Verify(verify_command::VerifyArgs),
@@ -38,6 +48,11 @@ enum Command {
     Key,
     /// Brings the database to this version's schema and exits.
     Migrate,
+}
+
+/// How `otyrys serve` starts `otyrys recorder`.
+pub(crate) fn muxing_program() -> MuxingProgram {
+    MuxingProgram::this(&["recorder"])
 }
 
 /// How to serve.
@@ -62,23 +77,20 @@ impl Cli {
     /// Runs the command to its end.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let outcome = Config::load(self.config.as_deref())
-            .map_err(CommandError::from)
-            .and_then(|config| dispatch(config, self.command));
-        match outcome {
-            Ok(code) => code,
-            Err(error) => {
-                tell(
-                    &mut std::io::stderr(),
-                    &format!("otyrys: {}", explain(error.as_ref())),
-                );
-                ExitCode::FAILURE
-            }
-        }
+        dispatch(self.config.as_deref(), self.command).unwrap_or_else(|error| {
+            let words = format!("otyrys: {}", explain(error.as_ref()));
+            tell(&mut std::io::stderr(), &words);
+            ExitCode::FAILURE
+        })
     }
 }
 
-fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> {
+fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandError> {
+    let config = match command {
+        // It shall know nothing.
+        Command::Recorder => Config::default(),
+        _ => Config::load(file)?,
+    };
     log::init(&config.log);
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::serve(config, args)),
@@ -89,6 +101,10 @@ fn dispatch(config: Config, command: Command) -> Result<ExitCode, CommandError> 
         }
         Command::Demo(args) => runtime()?.block_on(demo_run::run(config, args)),
         Command::Model(command) => model_command::run(&config, command),
+        Command::Recorder => {
+            run_muxing()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Verify(args) => verify_command::run(&args),
         Command::Key => {
             let key = seal_key(&config.server.data_dir)?;

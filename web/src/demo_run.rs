@@ -1,6 +1,7 @@
 //! `otyrys demo`: a whole hearing unattended, and a check of everything that it leaves behind.
 
 use crate::{
+    cli::muxing_program,
     cli::{CommandError, tell},
     config::Config,
     rehearse::{Cast, CastConfig, ClipLibrary, Spoken, Story, Summary, Trust, demo_invitations},
@@ -57,7 +58,7 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
     config.server.data_dir = config.server.data_dir.join("demo").join(started);
     let data_dir = config.server.data_dir.clone();
 
-    let server = Server::start(config, true).await?;
+    let server = Server::start(config, muxing_program(), true).await?;
     let Some(demo) = server.demo.clone() else {
         return Err("the demo was not seeded".into());
     };

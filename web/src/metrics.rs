@@ -1,7 +1,7 @@
 //! What operators watch: figures in the text form of OpenMetrics, at an address of their own.
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
-use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle};
+use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle, recorder::RecorderHandle};
 use otyrys_signaling::wire::{ErrorCode, Perceived};
 use prometheus_client::{
     collector::Collector,
@@ -98,13 +98,14 @@ impl PeopleFigures {
 pub(crate) async fn serve(
     address: SocketAddr,
     shard: ShardHandle,
+    recorder: RecorderHandle,
     people: &PeopleFigures,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> io::Result<SocketAddr> {
     let mut registry = Registry::with_prefix("otyrys");
     people.register(&mut registry);
-    registry.register_collector(Box::new(Media(shard)));
+    registry.register_collector(Box::new(Media { shard, recorder }));
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
     let app = Router::new()
@@ -132,9 +133,12 @@ async fn scrape(State(registry): State<Arc<Registry>>) -> impl IntoResponse {
     }
 }
 
-/// The media core's figures.
+/// The media core's figures, and the recorder's.
 #[derive(Debug)]
-struct Media(ShardHandle);
+struct Media {
+    shard: ShardHandle,
+    recorder: RecorderHandle,
+}
 
 impl Collector for Media {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -149,7 +153,7 @@ impl Collector for Media {
             busy,
             wait,
             forwarding,
-        } = self.0.figures();
+        } = self.shard.figures();
         let at_present = ConstGauge::new(i64::try_from(sessions).unwrap_or(i64::MAX));
         at_present.encode(encoder.encode_descriptor(
             "media_sessions",
@@ -223,6 +227,11 @@ impl Collector for Media {
                 unrecorded,
             ),
             (
+                "recorder_restarts",
+                "Times that the recorder's own process died and was started anew",
+                self.recorder.restarts(),
+            ),
+            (
                 "media_tcp_refused",
                 "TCP connections beyond the limits",
                 tcp_refused,
@@ -263,8 +272,20 @@ impl Collector for Media {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::muxing_process;
+    use otyrys_media::recorder::{
+        ChunkSink, ChunkWriter, FeedId, Recorder, RecorderConfig, SegmentKey,
+    };
     use otyrys_media::{MediaLimits, Shard, ShardConfig};
     use std::net::Ipv4Addr;
+
+    struct NoDisk;
+
+    impl ChunkSink for NoDisk {
+        fn open(&self, _: FeedId, _: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+    }
 
     #[tokio::test]
     async fn a_scrape_tells_every_figure_of_the_media_core() {
@@ -283,9 +304,22 @@ mod tests {
             frozen_ms: 750,
             concealed_permille: Some(250),
         });
-        let address = serve(loopback, shard.clone(), &people, &tasks, stop.clone())
-            .await
-            .unwrap();
+        let (recorder, _events) = Recorder::spawn(
+            RecorderConfig::new(muxing_process::program()),
+            Arc::new(NoDisk),
+        )
+        .unwrap();
+        let handle = recorder.handle();
+        let address = serve(
+            loopback,
+            shard.clone(),
+            handle,
+            &people,
+            &tasks,
+            stop.clone(),
+        )
+        .await
+        .unwrap();
 
         let garbage = tokio::net::UdpSocket::bind(loopback).await.unwrap();
         garbage.send_to(b"?", shard.local_addr()).await.unwrap();
@@ -315,6 +349,7 @@ mod tests {
             "otyrys_media_over_bitrate_total 0",
             "otyrys_media_load 0",
             "otyrys_media_unsent_total 0",
+            "otyrys_recorder_restarts_total 0",
             "otyrys_refused_total{reason=\"address_full\"} 1",
             "otyrys_perceived_reports_total 1",
             "otyrys_perceived_freezes_total 2",
@@ -332,6 +367,7 @@ mod tests {
         stop.cancel();
         tasks.close();
         tasks.wait().await;
+        recorder.shutdown();
         shard.shutdown().await.unwrap();
     }
 }

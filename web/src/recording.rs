@@ -1,7 +1,7 @@
 //! From the media core's recorder taps to files in the spool.
 //!
-//! The graph of a hearing says which tracks are recorded; a file is begun with a track's first
-//! packet and ended when its edge to the recorder goes.
+//! The graph of a hearing says which tracks are recorded; a feed of the recorder is begun with a
+//! track's first packet and ended when its edge to the recorder goes. Mostly a feed is one file.
 
 use crate::{draft::Draft, stores::Stores};
 use otyrys_media::{
@@ -56,7 +56,7 @@ pub(crate) enum RecordNotice {
     /// Nothing more is written for a track.
     Failed {
         track: TrackRef,
-        segment: SegmentId,
+        segment: Option<SegmentId>,
         fault: RecordFault,
     },
     /// Packets were dropped before they were written.
@@ -71,7 +71,7 @@ pub(crate) struct Recording {
     draft: Draft,
     fault_after: Duration,
     state: Arc<Mutex<State>>,
-    pending: Pending,
+    tracks: Tracks,
 }
 
 #[derive(Default)]
@@ -82,21 +82,40 @@ struct State {
     next_feed: u64,
     /// Segments whose end the hearing has not stored yet.
     unsettled: HashMap<SegmentId, HearingId>,
-    /// Feeds whose end the recorder was too busy to take.
-    unstopped: Vec<FeedId>,
-    /// Tracks that the recorder was too busy to begin, and since when.
+    /// Tracks that the recorder did not begin, and since when.
     refused: HashMap<TrackKey, Instant>,
 }
 
 struct LiveFeed {
     key: TrackKey,
     route: Route,
-    facts: SegmentFacts,
-    opened: bool,
+    codec: Codec,
+    segment: Option<SegmentFacts>,
 }
 
-/// Facts of segments whose files the recorder has not begun yet.
-type Pending = Arc<Mutex<HashMap<SegmentKey, SegmentFacts>>>;
+/// What the files of a feed hold.
+#[derive(Debug, Clone)]
+struct RecordedTrack {
+    hearing: HearingId,
+    track: TrackRef,
+    codec: Codec,
+}
+
+/// Of each feed that runs.
+type Tracks = Arc<Mutex<HashMap<FeedId, RecordedTrack>>>;
+
+impl RecordedTrack {
+    fn facts(&self, segment: SegmentId, starts_ms: u64) -> SegmentFacts {
+        SegmentFacts {
+            segment,
+            hearing: self.hearing,
+            participant: self.track.participant,
+            source: source_name(self.track.source).to_owned(),
+            codec: codec_name(self.codec).to_owned(),
+            starts_ms,
+        }
+    }
+}
 
 impl Recording {
     pub(crate) fn new(
@@ -112,7 +131,7 @@ impl Recording {
             draft,
             fault_after,
             state: Arc::default(),
-            pending: spool.pending,
+            tracks: spool.tracks,
         }
     }
 
@@ -175,20 +194,17 @@ impl Recording {
 
     /// Whether every file of a hearing has been ended and the hearing knows it.
     pub(crate) fn is_settled(&self, hearing: HearingId) -> bool {
-        self.lock().unsettled.values().all(|of| *of != hearing)
+        let state = self.lock();
+        state.unsettled.values().all(|of| *of != hearing)
+            && state
+                .feeds
+                .values()
+                .all(|feed| feed.route.hearing != hearing)
     }
 
     /// The hearing has stored what became of a segment.
     pub(crate) fn settled(&self, segment: SegmentId) {
         self.lock().unsettled.remove(&segment);
-    }
-
-    /// Ends what the recorder was too busy to end.
-    pub(crate) fn try_again(&self) {
-        let mut state = self.lock();
-        for feed in std::mem::take(&mut state.unstopped) {
-            self.stop_feed(&mut state, feed);
-        }
     }
 
     /// Takes a packet from the media core. The first one of a track begins its file.
@@ -217,59 +233,63 @@ impl Recording {
         let mut state = self.lock();
         match event {
             RecorderEvent::Opened {
-                feed, starts_ms, ..
+                feed,
+                segment,
+                starts_ms,
             } => {
-                let Some(live) = state.feeds.get_mut(&feed) else {
+                let track = lock(&self.tracks).get(&feed).cloned();
+                let (Some(track), Some(live)) = (track, state.feeds.get_mut(&feed)) else {
                     return Vec::new();
                 };
-                live.opened = true;
-                live.facts.starts_ms = starts_ms;
+                let segment = SegmentId::from_u128(segment.0);
+                let facts = track.facts(segment, starts_ms);
                 if let Some(language) = live.route.recognise {
-                    self.draft.follow(live.facts.clone(), language);
+                    self.draft.follow(facts.clone(), language);
                 }
-                let LiveFeed { route, facts, .. } = live;
+                live.segment = Some(facts);
+                state.unsettled.insert(segment, track.hearing);
                 let notice = RecordNotice::Opened {
-                    track: route.track,
-                    segment: facts.segment,
+                    track: track.track,
+                    segment,
                     starts_ms,
                 };
-                vec![(route.hearing, notice)]
+                vec![(track.hearing, notice)]
             }
             RecorderEvent::Closed {
-                feed,
-                duration_ms,
-                lost_packets,
-                ..
+                feed, duration_ms, ..
             } => {
-                let Some(live) = state.feeds.remove(&feed) else {
+                let live = state.feeds.get_mut(&feed);
+                let Some((live, facts)) =
+                    live.and_then(|live| live.segment.take().map(|facts| (live, facts)))
+                else {
                     return Vec::new();
                 };
-                forget(&mut state, &live, feed);
-                if lost_packets > 0 {
-                    tracing::warn!(hearing.id = %live.route.hearing, segment.id = %live.facts.segment, packets.lost = lost_packets, "packets never reached the record");
-                }
-                if !live.opened {
-                    state.unsettled.remove(&live.facts.segment);
-                    return Vec::new();
-                }
                 let notice = RecordNotice::Closed {
                     track: live.route.track,
-                    segment: live.facts.segment,
-                    ends_ms: live.facts.starts_ms + duration_ms,
+                    segment: facts.segment,
+                    ends_ms: facts.starts_ms + duration_ms,
                 };
                 vec![(live.route.hearing, notice)]
+            }
+            RecorderEvent::Stopped { feed, lost_packets } => {
+                let live = self.forget(&mut state, feed);
+                if let Some(live) = live
+                    && lost_packets > 0
+                {
+                    tracing::warn!(hearing.id = %live.route.hearing, participant.id = %live.route.track.participant, packets.lost = lost_packets, "packets never reached the record");
+                }
+                Vec::new()
             }
             RecorderEvent::Failed {
                 feed, kind, error, ..
             } => {
-                let Some(live) = state.feeds.remove(&feed) else {
+                let Some(live) = self.forget(&mut state, feed) else {
                     return Vec::new();
                 };
-                forget(&mut state, &live, feed);
-                tracing::error!(hearing.id = %live.route.hearing, segment.id = %live.facts.segment, error, "a track is no longer written");
+                tracing::error!(hearing.id = %live.route.hearing, participant.id = %live.route.track.participant, error, "a track is no longer written");
                 let notice = RecordNotice::Failed {
                     track: live.route.track,
-                    segment: live.facts.segment,
+                    segment: live.segment.map(|facts| facts.segment),
                     fault: match kind {
                         Fault::Disk => RecordFault::Disk,
                         Fault::Pipeline => RecordFault::Recorder,
@@ -313,54 +333,51 @@ impl Recording {
         }
         let (_, route) = state.routes.get(&key)?;
         let route = route.clone();
-        let facts = SegmentFacts {
-            segment: SegmentId::generate(),
-            hearing: route.hearing,
-            participant: route.track.participant,
-            source: source_name(route.track.source).to_owned(),
-            codec: codec_name(codec).to_owned(),
-            // Known when the first packet is placed on the clock.
-            starts_ms: 0,
-        };
-        let segment = SegmentKey(facts.segment.as_u128());
         let feed = FeedId(state.next_feed);
         state.next_feed += 1;
-        lock(&self.pending).insert(segment, facts.clone());
+        let track = RecordedTrack {
+            hearing: route.hearing,
+            track: route.track,
+            codec,
+        };
+        lock(&self.tracks).insert(feed, track);
         let info = FeedInfo {
-            segment,
             codec,
             epoch: route.epoch,
         };
         if let Err(error) = self.recorder.start(feed, info) {
-            lock(&self.pending).remove(&segment);
+            lock(&self.tracks).remove(&feed);
             tracing::error!(hearing.id = %route.hearing, %error, "the recorder takes no new track");
             state.refused.insert(key, Instant::now());
             return None;
         }
         state.refused.remove(&key);
         state.by_track.insert(key, feed);
-        state.unsettled.insert(facts.segment, route.hearing);
         let live = LiveFeed {
             key,
             route,
-            facts,
-            opened: false,
+            codec,
+            segment: None,
         };
         state.feeds.insert(feed, live);
         Some(feed)
     }
 
     fn end(&self, state: &mut State, key: TrackKey) {
-        if let Some(feed) = state.by_track.remove(&key) {
-            self.stop_feed(state, feed);
+        if let Some(feed) = state.by_track.remove(&key)
+            && let Err(error) = self.recorder.stop(feed)
+        {
+            tracing::error!(%error, "the recorder does not end a file");
         }
     }
 
-    fn stop_feed(&self, state: &mut State, feed: FeedId) {
-        if let Err(error) = self.recorder.stop(feed) {
-            tracing::error!(%error, "the recorder does not end a file; it is told again");
-            state.unstopped.push(feed);
+    fn forget(&self, state: &mut State, feed: FeedId) -> Option<LiveFeed> {
+        lock(&self.tracks).remove(&feed);
+        let live = state.feeds.remove(&feed)?;
+        if state.by_track.get(&live.key) == Some(&feed) {
+            state.by_track.remove(&live.key);
         }
+        Some(live)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -371,15 +388,7 @@ impl Recording {
 impl State {
     /// Whether a feed writes this codec.
     fn records(&self, feed: FeedId, codec: Codec) -> bool {
-        self.feeds
-            .get(&feed)
-            .is_none_or(|live| live.facts.codec == codec_name(codec))
-    }
-}
-
-fn forget(state: &mut State, live: &LiveFeed, feed: FeedId) {
-    if state.by_track.get(&live.key) == Some(&feed) {
-        state.by_track.remove(&live.key);
+        self.feeds.get(&feed).is_none_or(|live| live.codec == codec)
     }
 }
 
@@ -417,29 +426,30 @@ pub(crate) fn codec_name(codec: Codec) -> &'static str {
 #[derive(Clone)]
 pub(crate) struct SpoolSink {
     spool: RecordSpool,
-    pending: Pending,
+    tracks: Tracks,
 }
 
 impl SpoolSink {
     pub(crate) fn new(spool: RecordSpool) -> Self {
         Self {
             spool,
-            pending: Pending::default(),
+            tracks: Tracks::default(),
         }
     }
 }
 
 impl ChunkSink for SpoolSink {
-    fn open(&self, segment: SegmentKey, starts_ms: u64) -> io::Result<Box<dyn ChunkWriter>> {
-        let mut facts = lock(&self.pending)
-            .remove(&segment)
-            .ok_or_else(|| io::Error::other("a segment that was never begun"))?;
-        facts.starts_ms = starts_ms;
+    fn open(&self, feed: FeedId, starts_ms: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
+        let track = lock(&self.tracks).get(&feed).cloned();
+        let track = track.ok_or_else(|| io::Error::other("a feed that was never begun"))?;
+        let segment = SegmentId::generate();
+        let facts = track.facts(segment, starts_ms);
         let writer = self.spool.open_segment(facts).map_err(to_io)?;
-        Ok(Box::new(SpoolWriter {
+        let writer = SpoolWriter {
             writer: Some(writer),
             starts_ms,
-        }))
+        };
+        Ok((SegmentKey(segment.as_u128()), Box::new(writer)))
     }
 }
 
@@ -475,4 +485,23 @@ fn to_io(error: StorageError) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+/// The recorder's own process in tests: the test program itself, of which it is one test.
+#[cfg(test)]
+pub(crate) mod muxing_process {
+    use otyrys_media::recorder::{MuxingProgram, run_muxing};
+
+    pub(crate) fn program() -> MuxingProgram {
+        let test = concat!(module_path!(), "::process");
+        let (_, test) = test.split_once("::").unwrap_or_default();
+        MuxingProgram::this(&["--exact", "--ignored", "--nocapture", test])
+    }
+
+    #[test]
+    #[ignore = "the process that tests with a server start"]
+    fn process() {
+        // The server is gone, or not there.
+        let _ = run_muxing();
+    }
 }

@@ -1,6 +1,7 @@
 //! The server: opens everything, connects it, and closes it again in the right order.
 
 use crate::{
+    cli::muxing_program,
     cli::{CommandError, ServeArgs, explain, tell},
     config::{Config, cache_dir},
     demo,
@@ -24,7 +25,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use jiff::Timestamp;
 use otyrys_media::{
     Shard, ShardConfig, ShardHandle, ShardOutputs,
-    recorder::{Recorder, RecorderConfig, RecorderEvents},
+    recorder::{MuxingProgram, Recorder, RecorderConfig, RecorderEvents},
 };
 use otyrys_storage::{Database, ids::HearingId};
 use std::{
@@ -69,7 +70,7 @@ struct Parts {
 /// # Errors
 /// Whatever keeps it from starting, in words for the operator.
 pub async fn serve(config: Config, args: ServeArgs) -> Result<ExitCode, CommandError> {
-    let server = Server::start(config, args.demo).await?;
+    let server = Server::start(config, muxing_program(), args.demo).await?;
     announce(&server);
     let rehearsal = args
         .rehearse
@@ -107,11 +108,15 @@ pub async fn migrate(config: &Config) -> Result<(), CommandError> {
 
 impl Server {
     /// Opens the stores, mends what a crash left, starts media, recorder, recogniser and jobs, and
-    /// listens.
+    /// listens. `muxing` is to be started as the recorder's own process.
     ///
     /// # Errors
     /// Whatever keeps it from starting, in words for the operator.
-    pub async fn start(config: Config, demo: bool) -> Result<Self, CommandError> {
+    pub async fn start(
+        config: Config,
+        muxing: MuxingProgram,
+        demo: bool,
+    ) -> Result<Self, CommandError> {
         let config = Arc::new(config);
         let stop = CancellationToken::new();
         let failed = CancellationToken::new();
@@ -146,7 +151,7 @@ impl Server {
             Draft::start(&config.draft, stores.clone(), stop.clone()).await;
         let spool = SpoolSink::new(stores.spool.clone());
         let (recorder, recorder_events) =
-            Recorder::spawn(RecorderConfig::default(), Arc::new(spool.clone()))?;
+            Recorder::spawn(RecorderConfig::new(muxing), Arc::new(spool.clone()))?;
         let fault_after = config.record.fault_after();
         let recording = Recording::new(
             recorder.handle(),
@@ -171,9 +176,16 @@ impl Server {
         );
         let pumps = TaskTracker::new();
         if let Some(address) = config.server.metrics {
-            let bound = metrics::serve(address, shard.clone(), &people, &pumps, stop.clone())
-                .await
-                .map_err(|error| format!("metrics cannot be served at {address}: {error}"))?;
+            let bound = metrics::serve(
+                address,
+                shard.clone(),
+                recorder.handle(),
+                &people,
+                &pumps,
+                stop.clone(),
+            )
+            .await
+            .map_err(|error| format!("metrics cannot be served at {address}: {error}"))?;
             tracing::info!(metrics.address = %bound, "metrics");
         }
         pump_media(&pumps, &hub, &recording, outputs, failed.clone());

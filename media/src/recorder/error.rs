@@ -18,6 +18,9 @@ pub enum RecorderError {
     /// The operating system gave no thread.
     #[error("cannot start a recorder thread: {0}")]
     Thread(#[source] std::io::Error),
+    /// GStreamer's own process does not start or cannot mux.
+    #[error("the muxing process does not work: {0}")]
+    Muxing(#[source] std::io::Error),
     /// The queue is full: the command or packet was not taken. The record has a hole; the
     /// caller tells the bench and, for a command, may try again.
     #[error("the recorder is behind: its queue is full")]

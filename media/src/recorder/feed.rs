@@ -1,14 +1,19 @@
 //! One feed: packets in, chunks out. Time comes in with each call.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::frames::FrameAssembler;
-use super::muxer::{Block, Content, Muxer, MuxerError};
+use super::muxer::{Block, Content};
+use super::muxing::{FileNumber, Lane};
 use super::reorder::{Inserted, Released, ReorderBuffer};
 use super::timeline::Timeline;
-use super::{ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderConfig, RecorderEvent, opus};
+use super::{
+    ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderConfig, RecorderEvent, SegmentKey,
+    opus,
+};
 use crate::RecordedPacket;
 
 /// Key frames are asked for again after so long.
@@ -19,20 +24,15 @@ const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
 /// second), or one wild sequence number would silence a feed for good.
 const LATE_RUN: u32 = 100;
 
+/// A feed of whose blocks the muxing process died so often is given up: each death costs
+/// everybody a segment.
+const MOST_DEATHS: u32 = 3;
+
 /// Why a feed died.
 #[derive(Debug)]
 pub(super) struct FeedError {
     pub(super) kind: Fault,
     pub(super) error: String,
-}
-
-impl From<MuxerError> for FeedError {
-    fn from(error: MuxerError) -> Self {
-        Self {
-            kind: Fault::Pipeline,
-            error: error.to_string(),
-        }
-    }
 }
 
 impl From<std::io::Error> for FeedError {
@@ -48,7 +48,10 @@ impl From<std::io::Error> for FeedError {
 pub(super) struct Surroundings<'a> {
     pub(super) config: &'a RecorderConfig,
     pub(super) sink: &'a dyn ChunkSink,
+    pub(super) muxing: &'a Lane,
     pub(super) events: &'a mut Vec<RecorderEvent>,
+    /// Blocks for which there was no room.
+    pub(super) refused: &'a mut u64,
 }
 
 pub(super) struct Feed {
@@ -63,15 +66,22 @@ pub(super) struct Feed {
     late_run: u32,
     lost_packets: u64,
     file: Option<File>,
+    /// No more packets come.
+    stopping: bool,
+    /// How often the muxing process died of a block of this feed.
+    deaths: u32,
 }
 
-/// The open file of a feed.
+/// What a feed writes: one file, which is opened when its first bytes are there.
 struct File {
-    muxer: Muxer,
-    writer: Box<dyn ChunkWriter>,
+    open: Option<(SegmentKey, Box<dyn ChunkWriter>)>,
     /// Its zero, since the zero of the record clock.
     starts: Duration,
-    /// End of the last block since `starts`.
+    /// What the muxing process calls it.
+    number: FileNumber,
+    /// What the muxing process has not answered, oldest first.
+    unmuxed: VecDeque<Placed>,
+    /// End of the last block that was muxed, since `starts`.
     ends: Duration,
     pending: Vec<u8>,
     /// Arrival of the first packet in `pending`.
@@ -80,11 +90,13 @@ struct File {
 }
 
 /// A packet or picture that has its place on the record clock.
+#[derive(Clone)]
 struct Placed {
     data: Bytes,
     at: Duration,
     length: Duration,
-    key: bool,
+    /// What a file is to know that begins with it, if one can.
+    content: Option<Content>,
     shown: bool,
     arrival: Instant,
 }
@@ -102,11 +114,15 @@ impl Feed {
             late_run: 0,
             lost_packets: 0,
             file: None,
+            stopping: false,
+            deaths: 0,
         }
     }
 
-    pub(super) fn info(&self) -> FeedInfo {
-        self.info
+    /// The file that is being written.
+    pub(super) fn segment(&self) -> Option<SegmentKey> {
+        let (segment, _) = self.file.as_ref()?.open.as_ref()?;
+        Some(*segment)
     }
 
     /// Takes a packet in the order of arrival.
@@ -155,26 +171,140 @@ impl Feed {
         self.cut_if_due(now, around)
     }
 
-    /// Writes everything that has come and closes the file.
-    pub(super) fn finish(mut self, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
+    /// Writes everything that has come. True: the feed is over; or else it is when
+    /// [`muxed`](Self::muxed) says so.
+    pub(super) fn stop(&mut self, around: &mut Surroundings<'_>) -> Result<bool, FeedError> {
+        self.stopping = true;
         self.flush(around)?;
-        let mut duration = Duration::ZERO;
-        if let Some(file) = &mut self.file {
-            duration = file.ends;
-            file.muxer.finish();
-            file.muxer.take_into(&mut file.pending);
+        match &self.file {
+            Some(file) => {
+                around.muxing.close(self.id, file.number);
+                Ok(false)
+            }
+            None => {
+                self.told_stopped(around);
+                Ok(true)
+            }
         }
+    }
+
+    /// Takes the answer to the oldest block that has none, or to the end of the file. True: the
+    /// feed is over.
+    pub(super) fn muxed(
+        &mut self,
+        number: FileNumber,
+        bytes: &[u8],
+        around: &mut Surroundings<'_>,
+    ) -> Result<bool, FeedError> {
+        let Some(file) = self.file.as_mut().filter(|file| file.number == number) else {
+            return Ok(false);
+        };
+        if file.open.is_none() && !bytes.is_empty() {
+            let starts_ms = millis(file.starts);
+            let (segment, writer) = around.sink.open(self.id, starts_ms)?;
+            file.open = Some((segment, writer));
+            around.events.push(RecorderEvent::Opened {
+                feed: self.id,
+                segment,
+                starts_ms,
+            });
+        }
+        let block = file.unmuxed.pop_front();
+        if file.pending.is_empty()
+            && let Some(block) = &block
+        {
+            file.pending_since = block.arrival;
+        }
+        file.pending.extend_from_slice(bytes);
+        let Some(block) = block else {
+            self.close_file(around)?;
+            self.told_stopped(around);
+            return Ok(true);
+        };
+        let at = block.at.saturating_sub(file.starts);
+        file.ends = file.ends.max(at + block.length);
+        self.cut_if_due(block.arrival, around)?;
+        Ok(false)
+    }
+
+    /// The muxer did not take a block of a file.
+    pub(super) fn refused(&self, number: FileNumber, error: String) -> Result<bool, FeedError> {
+        if self.file.as_ref().is_none_or(|file| file.number != number) {
+            return Ok(false);
+        }
+        Err(FeedError {
+            kind: Fault::Pipeline,
+            error,
+        })
+    }
+
+    /// The muxing process died, maybe of the oldest block that it had not answered. The feed goes
+    /// on in another file. True: the feed is over.
+    pub(super) fn muxing_died(
+        &mut self,
+        of_its_block: bool,
+        around: &mut Surroundings<'_>,
+    ) -> Result<bool, FeedError> {
+        let Some(file) = &mut self.file else {
+            return Ok(false);
+        };
+        let mut again = std::mem::take(&mut file.unmuxed);
+        if of_its_block {
+            again.pop_front();
+            self.lost_packets += 1;
+            self.deaths += 1;
+        }
+        if self.deaths >= MOST_DEATHS {
+            return Err(FeedError {
+                kind: Fault::Pipeline,
+                error: "the muxing process died of it again and again".to_owned(),
+            });
+        }
+        self.close_file(around)?;
+        for block in again {
+            self.mux(block, true, around)?;
+        }
+        if self.file.is_none()
+            && let Some(frames) = &mut self.frames
+        {
+            // A file begins with a key frame.
+            frames.lost();
+        }
+        if self.stopping {
+            return self.stop(around);
+        }
+        Ok(false)
+    }
+
+    /// Ends the feed without waiting for what is not muxed.
+    pub(super) fn abandon(&mut self, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
+        self.close_file(around)?;
+        self.told_stopped(around);
+        Ok(())
+    }
+
+    /// Ends the file at what is muxed.
+    fn close_file(&mut self, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
         self.cut(around)?;
-        if let Some(file) = &mut self.file {
-            file.writer.finish()?;
+        if let Some(file) = &mut self.file
+            && let Some((segment, writer)) = &mut file.open
+        {
+            writer.finish()?;
+            around.events.push(RecorderEvent::Closed {
+                feed: self.id,
+                segment: *segment,
+                duration_ms: millis(file.ends),
+            });
         }
-        around.events.push(RecorderEvent::Closed {
+        self.file = None;
+        Ok(())
+    }
+
+    fn told_stopped(&self, around: &mut Surroundings<'_>) {
+        around.events.push(RecorderEvent::Stopped {
             feed: self.id,
-            segment: self.info.segment,
-            duration_ms: millis(duration),
             lost_packets: self.lost_packets,
         });
-        Ok(())
     }
 
     /// The sender counts anew: what has come is written, then time is found by arrival.
@@ -229,11 +359,11 @@ impl Feed {
                     at: self.timeline.place(packet.timestamp),
                     data: packet.payload,
                     length,
-                    key: true,
+                    content: Some(content),
                     shown: true,
                     arrival: packet.arrival,
                 };
-                self.write(placed, Some(content), around)
+                self.mux(placed, false, around)
             }
             Some(frames) => {
                 let Some(frame) = frames.push(&packet.payload, packet.timestamp, packet.marker)
@@ -245,58 +375,54 @@ impl Feed {
                     data: Bytes::from(frame.data),
                     // How long a picture stands is known only when the next one comes.
                     length: Duration::ZERO,
-                    key: frame.key.is_some(),
+                    content: frame.key,
                     shown: frame.shown,
                     arrival: packet.arrival,
                 };
-                self.write(placed, frame.key, around)
+                self.mux(placed, false, around)
             }
         }
     }
 
-    /// Writes a block; the first one opens the file, for which `content` must be known.
-    fn write(
+    /// Gives a block to the muxing process. The first one begins a file, and only one that has
+    /// `content` can. `again`: an earlier process did not answer it.
+    fn mux(
         &mut self,
-        placed: Placed,
-        content: Option<Content>,
+        block: Placed,
+        again: bool,
         around: &mut Surroundings<'_>,
     ) -> Result<(), FeedError> {
-        let file = match (&mut self.file, content) {
+        let file = match (&mut self.file, &block.content) {
             (Some(file), _) => file,
-            (None, Some(content)) => {
-                let starts_ms = millis(placed.at);
-                let muxer = Muxer::new(content)?;
-                let writer = around.sink.open(self.info.segment, starts_ms)?;
-                around.events.push(RecorderEvent::Opened {
-                    feed: self.id,
-                    segment: self.info.segment,
-                    starts_ms,
-                });
-                self.file.insert(File {
-                    muxer,
-                    writer,
-                    starts: placed.at,
-                    ends: Duration::ZERO,
-                    pending: Vec::new(),
-                    pending_since: placed.arrival,
-                    bytes_total: 0,
-                })
-            }
+            (None, Some(content)) => self.file.insert(File {
+                open: None,
+                starts: block.at,
+                number: around.muxing.open(self.id, content.clone()),
+                unmuxed: VecDeque::new(),
+                ends: Duration::ZERO,
+                pending: Vec::new(),
+                pending_since: block.arrival,
+                bytes_total: 0,
+            }),
             (None, None) => return Ok(()),
         };
-        if file.pending.is_empty() {
-            file.pending_since = placed.arrival;
+        let muxed = Block {
+            data: block.data.clone(),
+            at: block.at.saturating_sub(file.starts),
+            key: block.content.is_some(),
+            shown: block.shown,
+        };
+        if again {
+            around.muxing.block_again(self.id, file.number, muxed);
+        } else if around.muxing.block(self.id, file.number, muxed).is_err() {
+            *around.refused += 1;
+            if let Some(frames) = &mut self.frames {
+                frames.lost();
+            }
+            return Ok(());
         }
-        let at = placed.at.saturating_sub(file.starts);
-        file.muxer.push(Block {
-            data: placed.data,
-            at,
-            key: placed.key,
-            shown: placed.shown,
-        })?;
-        file.muxer.take_into(&mut file.pending);
-        file.ends = file.ends.max(at + placed.length);
-        self.cut_if_due(placed.arrival, around)
+        file.unmuxed.push_back(block);
+        Ok(())
     }
 
     fn cut_if_due(&mut self, now: Instant, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
@@ -312,13 +438,16 @@ impl Feed {
         let Some(file) = self.file.as_mut().filter(|file| !file.pending.is_empty()) else {
             return Ok(());
         };
+        let Some((segment, writer)) = &mut file.open else {
+            return Ok(());
+        };
         let ends_ms = millis(file.ends);
-        file.writer.append(&file.pending, ends_ms)?;
+        writer.append(&file.pending, ends_ms)?;
         file.bytes_total += file.pending.len() as u64;
         file.pending.clear();
         around.events.push(RecorderEvent::Written {
             feed: self.id,
-            segment: self.info.segment,
+            segment: *segment,
             bytes_total: file.bytes_total,
             ends_ms,
         });

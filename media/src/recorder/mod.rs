@@ -2,17 +2,20 @@
 //! Matroska for H.264.
 //!
 //! Packets are put in order, placed on the record clock, taken out of
-//! their RTP payloads and muxed by GStreamer; the bytes go to a [`ChunkSink`] at
-//! least each [`RecorderConfig::chunk`], cut between blocks, so that what has been appended
-//! at any moment is a file that plays. Nothing is decoded or encoded.
+//! their RTP payloads and muxed by GStreamer in a process of its own; the bytes go to a
+//! [`ChunkSink`] at least each [`RecorderConfig::chunk`], cut between blocks, so that what has
+//! been appended at any moment is a file that plays. Nothing is decoded or encoded.
 //!
 //! - [`Recorder`] owns a fixed number of threads, whatever the number of feeds;
 //!   [`RecorderHandle`] is what the media threads push packets into and never blocks;
 //!   [`RecorderEvents`] tells what has become of them.
+//! - [`run_muxing`] is what the muxing process does. When it dies, each feed goes on in a new
+//!   segment: no sound is missing, pictures come back with the next key frame.
 //! - [`make_seekable`] makes the copy of a finished (or torn) file that a browser can seek in.
 //!
-//! **Each feed that was started ends in exactly one [`RecorderEvent::Closed`] or
-//! [`RecorderEvent::Failed`], as long as the events are read.**
+//! **Each feed that was started ends in exactly one [`RecorderEvent::Stopped`] or
+//! [`RecorderEvent::Failed`], and each file that was opened in one [`RecorderEvent::Closed`] or
+//! with its feed, as long as the events are read.**
 
 mod error;
 mod feed;
@@ -21,6 +24,7 @@ mod frames;
 pub(crate) mod fuzz;
 mod h264;
 mod muxer;
+mod muxing;
 mod opus;
 mod playback;
 mod reorder;
@@ -33,26 +37,25 @@ mod worker;
 use std::time::{Duration, Instant};
 
 pub use error::RecorderError;
+pub use muxing::{MuxingProgram, run_muxing};
 pub use playback::{SeekableInfo, make_seekable};
 pub use sink::{ChunkSink, ChunkWriter};
 pub use worker::{Recorder, RecorderEvents, RecorderHandle};
 
 use crate::Codec;
 
-/// A feed: one run of packets into one file. The caller's own number; it may be used again
-/// for the next segment after the feed has been stopped.
+/// A feed: one run of packets into one file, or more than one when the muxing process dies. The
+/// caller's own number, used once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FeedId(pub u64);
 
-/// The archive's id of a segment, a UUID as a number; handed through to the [`ChunkSink`].
+/// The archive's id of a segment, a UUID as a number; the [`ChunkSink`] gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SegmentKey(pub u128);
 
 /// What is recorded in a feed.
 #[derive(Debug, Clone, Copy)]
 pub struct FeedInfo {
-    /// The segment that is written.
-    pub segment: SegmentKey,
     /// Packets of another codec are dropped.
     pub codec: Codec,
     /// The zero of the record clock; packets from before it are placed on it.
@@ -62,6 +65,12 @@ pub struct FeedInfo {
 /// How the recorder runs.
 #[derive(Debug, Clone)]
 pub struct RecorderConfig {
+    /// What to start as the muxing process.
+    pub program: MuxingProgram,
+    /// Sound and pictures that wait for the muxing process, in bytes. Default 256 MiB: 10 s of
+    /// 100 pictures at 2 Mbit/s, for a process that dies is replaced within a second. Above it
+    /// the record has a hole.
+    pub backlog_bytes: usize,
     /// Threads; each serves its share of the feeds, writing to disk included. Default 4, at
     /// least 1: while one waits for the disk the others go on.
     pub threads: usize,
@@ -87,9 +96,13 @@ pub struct RecorderConfig {
     pub queue_events: usize,
 }
 
-impl Default for RecorderConfig {
-    fn default() -> Self {
+impl RecorderConfig {
+    /// The defaults, with that muxing process.
+    #[must_use]
+    pub fn new(program: MuxingProgram) -> Self {
         Self {
+            program,
+            backlog_bytes: 256 << 20,
             threads: 4,
             queue_packets: 16_384,
             chunk: Duration::from_millis(700),
@@ -104,7 +117,7 @@ impl Default for RecorderConfig {
 /// What has become of a feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecorderEvent {
-    /// The first packet is placed and the file created.
+    /// The first packet of a file is placed and the file created.
     Opened {
         /// Which.
         feed: FeedId,
@@ -124,14 +137,19 @@ pub enum RecorderEvent {
         /// End of the last block, in milliseconds after the file's zero.
         ends_ms: u64,
     },
-    /// The file is finished: the feed was stopped, started anew, or the recorder shut down.
+    /// A file is finished: its feed ends, or goes on in another one.
     Closed {
         /// Which.
         feed: FeedId,
-        /// Its file; there is none if [`Self::Opened`] was never told.
+        /// Its file.
         segment: SegmentKey,
-        /// Length of the file in milliseconds; 0 if there is none.
+        /// Length of the file in milliseconds.
         duration_ms: u64,
+    },
+    /// The feed is over: it was stopped, or the recorder shut down.
+    Stopped {
+        /// Which.
+        feed: FeedId,
         /// Packets that never came, or came too late.
         lost_packets: u64,
     },
@@ -139,8 +157,8 @@ pub enum RecorderEvent {
     Failed {
         /// Which.
         feed: FeedId,
-        /// Its file.
-        segment: SegmentKey,
+        /// Its file, if it had one: it has no end.
+        segment: Option<SegmentKey>,
         /// Where to look.
         kind: Fault,
         /// For the log.
@@ -152,7 +170,8 @@ pub enum RecorderEvent {
         /// Which.
         feed: FeedId,
     },
-    /// Packets were refused because the queue of a thread was full: the record has a hole.
+    /// Packets were refused because a thread or the muxing process did not keep up: the record has
+    /// a hole.
     Behind {
         /// How many since the last such event.
         refused_packets: u64,
@@ -164,6 +183,6 @@ pub enum RecorderEvent {
 pub enum Fault {
     /// The [`ChunkSink`] gave an error: full, not writable, gone.
     Disk,
-    /// GStreamer refused what it was given.
+    /// GStreamer refused what it was given, or died of it again and again.
     Pipeline,
 }

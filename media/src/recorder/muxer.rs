@@ -4,11 +4,14 @@
 //! inside the call, on the caller's thread. There is no `appsrc`, whose task would cost one
 //! thread for each track, and no bus: what fails, fails in the call.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::RecorderError;
 
@@ -21,7 +24,7 @@ pub(super) const MATROSKAMUX: (&str, &str) = ("matroskamux", "gstreamer1.0-plugi
 const CLUSTER: Duration = Duration::from_secs(1);
 
 /// What is muxed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Content {
     Opus {
         channels: u8,
@@ -39,7 +42,7 @@ pub(super) enum Content {
 }
 
 /// One packet or picture on its way into the file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Block<D> {
     pub(super) data: D,
     /// Since the zero of the file.
@@ -75,6 +78,13 @@ pub(super) fn require_element(
         Some(_) => Ok(()),
         None => Err(RecorderError::MissingElement { element, package }),
     }
+}
+
+/// The file from which an element comes, when [`require_element`] has found it.
+pub(super) fn plugin_path((element, package): (&str, &str)) -> io::Result<PathBuf> {
+    let factory = gst::ElementFactory::find(element);
+    let path = factory.and_then(|factory| factory.plugin()?.filename());
+    path.ok_or_else(|| io::Error::other(format!("the plugin of {element} ({package}) is gone")))
 }
 
 impl Muxer {

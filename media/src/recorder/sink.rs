@@ -1,6 +1,6 @@
 use std::io;
 
-use super::SegmentKey;
+use super::{FeedId, SegmentKey};
 
 /// Where the recorder's files go. The archive implements it (append, hash, fsync);
 /// the recorder knows nothing of paths or hashes.
@@ -8,12 +8,12 @@ use super::SegmentKey;
 /// Called on a recorder thread. A call that blocks holds up every feed of that thread
 /// ([`super::RecorderHandle::stalled_for`] shows it), an error ends only the one feed.
 pub trait ChunkSink: Send + Sync {
-    /// Creates the file of one segment; its time 0 lies `starts_ms` milliseconds after the
-    /// zero of the record clock.
+    /// Creates the file of a feed's next segment and names it; its time 0 lies `starts_ms`
+    /// milliseconds after the zero of the record clock.
     ///
     /// # Errors
-    /// Any error closes the feed with [`super::Fault::Disk`].
-    fn open(&self, segment: SegmentKey, starts_ms: u64) -> io::Result<Box<dyn ChunkWriter>>;
+    /// Any error ends the feed with [`super::Fault::Disk`].
+    fn open(&self, feed: FeedId, starts_ms: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)>;
 }
 
 /// One open file of the archive.
@@ -23,12 +23,12 @@ pub trait ChunkWriter: Send {
     /// zero; the first chunk begins with the WebM header.
     ///
     /// # Errors
-    /// Any error closes the feed with [`super::Fault::Disk`].
+    /// Any error ends the feed with [`super::Fault::Disk`].
     fn append(&mut self, bytes: &[u8], ends_ms: u64) -> io::Result<()>;
 
     /// Says that nothing will be appended any more.
     ///
     /// # Errors
-    /// Any error closes the feed with [`super::Fault::Disk`].
+    /// Any error ends the feed with [`super::Fault::Disk`].
     fn finish(&mut self) -> io::Result<()>;
 }

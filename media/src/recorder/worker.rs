@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,37 +11,39 @@ use tokio::sync::mpsc;
 
 use super::feed::{Feed, FeedError, Surroundings};
 use super::muxer::{MATROSKAMUX, WEBMMUX, require_element};
+use super::muxing::{self, Link, Told};
 use super::{ChunkSink, FeedId, FeedInfo, RecorderConfig, RecorderError, RecorderEvent};
 use crate::RecordedPacket;
 
 /// How often a thread looks for gaps to give up and chunks to cut.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Room in a thread's queue that packets may not take: starts and stops of feeds come
-/// through when packets no longer do.
-const CONTROL_ROOM: usize = 1_024;
+/// When the recorder ends, files whose last blocks are not muxed in so long end without them.
+const LAST_BLOCKS: Duration = Duration::from_secs(10);
 
 /// What is told by the recorder, in order for each feed. Ends when the recorder has ended.
 pub type RecorderEvents = mpsc::Receiver<RecorderEvent>;
 
-/// The recorder's threads. Dropping it lets them end by themselves once all handles are
-/// gone; [`Self::shutdown`] ends and joins them.
+/// The recorder's threads and the muxing process. [`Self::shutdown`] ends and joins them.
 #[derive(Debug)]
 pub struct Recorder {
     handle: RecorderHandle,
     threads: Vec<JoinHandle<()>>,
+    link: Link,
 }
 
 /// The way into the recorder: cheap to clone, safe to use from any thread, never blocks.
 #[derive(Debug, Clone)]
 pub struct RecorderHandle {
     lanes: Arc<[Lane]>,
+    restarts: Arc<AtomicU64>,
 }
 
 /// The way into one thread.
 #[derive(Debug)]
 struct Lane {
-    commands: SyncSender<Command>,
+    /// Not bounded by itself: packets are counted, and so is what the muxing process answers.
+    commands: Sender<Command>,
     load: Arc<Load>,
     max_packets: usize,
 }
@@ -62,15 +64,17 @@ enum Command {
     Start(FeedId, FeedInfo),
     Packet(FeedId, RecordedPacket),
     Stop(FeedId),
+    Muxing(Told),
     Shutdown,
 }
 
 impl Recorder {
-    /// Starts the threads.
+    /// Starts the threads and the muxing process.
     ///
     /// # Errors
-    /// [`RecorderError::GStreamer`] or [`RecorderError::MissingElement`] if this machine
-    /// cannot record, [`RecorderError::Thread`] if it has no thread left.
+    /// [`RecorderError::GStreamer`], [`RecorderError::MissingElement`] or
+    /// [`RecorderError::Muxing`] if this machine cannot record, [`RecorderError::Thread`] if it
+    /// has no thread left.
     pub fn spawn(
         config: RecorderConfig,
         sink: Arc<dyn ChunkSink>,
@@ -79,10 +83,24 @@ impl Recorder {
         require_element(MATROSKAMUX)?;
         let (events, receiver) = mpsc::channel(config.queue_events.max(1));
         let config = Arc::new(config);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "packets are counted, and answers of the muxing process by what was asked"
+        )]
+        let (senders, inboxes): (Vec<_>, Vec<_>) =
+            (0..config.threads.max(1)).map(|_| channel()).unzip();
+        let told = senders.clone();
+        let tell = move |lane: usize, what| {
+            // A thread that has ended need not know.
+            let _ = told[lane].send(Command::Muxing(what));
+        };
+        let program = config.program.clone();
+        let (link, muxing) = Link::start(program, config.backlog_bytes, tell, senders.len())?;
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
-        for number in 0..config.threads.max(1) {
-            let (commands, inbox) = sync_channel(config.queue_packets + CONTROL_ROOM);
+        for (number, ((commands, inbox), muxing)) in
+            senders.into_iter().zip(inboxes).zip(muxing).enumerate()
+        {
             let load = Arc::new(Load {
                 base: Instant::now(),
                 queued_packets: AtomicUsize::new(0),
@@ -92,10 +110,12 @@ impl Recorder {
             let worker = Worker {
                 config: Arc::clone(&config),
                 sink: Arc::clone(&sink),
+                muxing,
                 load: Arc::clone(&load),
                 feeds: HashMap::new(),
                 events: events.clone(),
                 told: Vec::new(),
+                refused_blocks: 0,
                 clock: Instant::now(),
                 ticked: Instant::now(),
             };
@@ -112,8 +132,14 @@ impl Recorder {
         }
         let handle = RecorderHandle {
             lanes: lanes.into(),
+            restarts: link.restarts(),
         };
-        Ok((Self { handle, threads }, receiver))
+        let recorder = Self {
+            handle,
+            threads,
+            link,
+        };
+        Ok((recorder, receiver))
     }
 
     /// A way in.
@@ -132,14 +158,15 @@ impl Recorder {
             // A panic has been printed by the thread itself.
             let _ = thread.join();
         }
+        self.link.join();
     }
 }
 
 impl RecorderHandle {
-    /// Starts a feed. A feed of the same id that still runs is closed first.
+    /// Starts a feed.
     ///
     /// # Errors
-    /// [`RecorderError::Behind`] or [`RecorderError::Stopped`]: the feed has not been started.
+    /// [`RecorderError::Stopped`]: the feed has not been started.
     pub fn start(&self, feed: FeedId, info: FeedInfo) -> Result<(), RecorderError> {
         self.lane(feed).send(Command::Start(feed, info))
     }
@@ -167,7 +194,7 @@ impl RecorderHandle {
     /// Writes what has come for a feed and closes its file. Packets handed over before are in it.
     ///
     /// # Errors
-    /// [`RecorderError::Behind`]: try again; [`RecorderError::Stopped`].
+    /// [`RecorderError::Stopped`].
     pub fn stop(&self, feed: FeedId) -> Result<(), RecorderError> {
         self.lane(feed).send(Command::Stop(feed))
     }
@@ -179,6 +206,12 @@ impl RecorderHandle {
         longest.unwrap_or_default()
     }
 
+    /// How often the muxing process died and was started anew.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::Relaxed)
+    }
+
     fn lane(&self, feed: FeedId) -> &Lane {
         // `spawn` makes at least one lane.
         &self.lanes[(feed.0 % self.lanes.len() as u64) as usize]
@@ -188,11 +221,8 @@ impl RecorderHandle {
 impl Lane {
     fn send(&self, command: Command) -> Result<(), RecorderError> {
         self.commands
-            .try_send(command)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => RecorderError::Behind,
-                TrySendError::Disconnected(_) => RecorderError::Stopped,
-            })
+            .send(command)
+            .map_err(|_| RecorderError::Stopped)
     }
 }
 
@@ -213,10 +243,12 @@ impl Load {
 struct Worker {
     config: Arc<RecorderConfig>,
     sink: Arc<dyn ChunkSink>,
+    muxing: muxing::Lane,
     load: Arc<Load>,
     feeds: HashMap<FeedId, Feed>,
     events: mpsc::Sender<RecorderEvent>,
     told: Vec<RecorderEvent>,
+    refused_blocks: u64,
     /// Arrival of the latest packet, or the time at which the queue was last found empty. A
     /// gap is never given up for want of a packet that waits in the queue.
     clock: Instant,
@@ -233,7 +265,8 @@ impl Worker {
             match received {
                 Ok(Command::Start(id, info)) => self.start(id, info),
                 Ok(Command::Packet(id, packet)) => self.packet(id, packet),
-                Ok(Command::Stop(id)) => self.stop(id),
+                Ok(Command::Stop(id)) => self.with_feed(id, Feed::stop),
+                Ok(Command::Muxing(told)) => self.muxing(told),
                 Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     self.clock = self.clock.max(Instant::now());
@@ -245,60 +278,92 @@ impl Worker {
             self.tell();
             self.load.busy_since.store(0, Ordering::Relaxed);
         }
-        let mut running: Vec<_> = self.feeds.keys().copied().collect();
-        running.sort_unstable();
-        for id in running {
-            self.stop(id);
-            self.tell();
-        }
+        self.end(inbox);
         self.load.busy_since.store(0, Ordering::Relaxed);
     }
 
+    /// Closes all files.
+    fn end(&mut self, inbox: &Receiver<Command>) {
+        for id in self.running() {
+            self.with_feed(id, Feed::stop);
+        }
+        let until = Instant::now() + LAST_BLOCKS;
+        while !self.feeds.is_empty() {
+            self.tell();
+            let left = until.saturating_duration_since(Instant::now());
+            match inbox.recv_timeout(left) {
+                Ok(Command::Muxing(told)) => self.muxing(told),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        for id in self.running() {
+            self.with_feed(id, |feed, around| feed.abandon(around).map(|()| true));
+        }
+        self.tell();
+    }
+
+    fn running(&self) -> Vec<FeedId> {
+        let mut running: Vec<_> = self.feeds.keys().copied().collect();
+        running.sort_unstable();
+        running
+    }
+
     fn start(&mut self, id: FeedId, info: FeedInfo) {
-        self.stop(id);
         let feed = Feed::new(id, info, &self.config);
         self.feeds.insert(id, feed);
-        self.with_feed(id, |feed, clock, around| feed.tick(clock, around));
+        // A picture's key frame is asked for at once.
+        let now = self.clock;
+        self.with_feed(id, |feed, around| feed.tick(now, around).map(|()| false));
     }
 
     fn packet(&mut self, id: FeedId, packet: RecordedPacket) {
         self.load.queued_packets.fetch_sub(1, Ordering::Relaxed);
         self.clock = self.clock.max(packet.arrival);
-        self.with_feed(id, |feed, _, around| feed.packet(packet, around));
+        self.with_feed(id, |feed, around| {
+            feed.packet(packet, around).map(|()| false)
+        });
     }
 
-    fn stop(&mut self, id: FeedId) {
-        let Some(feed) = self.feeds.remove(&id) else {
-            return;
-        };
-        let info = feed.info();
-        let finished = feed.finish(&mut Surroundings {
-            config: &self.config,
-            sink: &*self.sink,
-            events: &mut self.told,
-        });
-        if let Err(error) = finished {
-            self.failed(id, info, error);
+    fn muxing(&mut self, told: Told) {
+        match told {
+            Told::Muxed { feed, file, bytes } => {
+                self.with_feed(feed, |feed, around| feed.muxed(file, &bytes, around));
+            }
+            Told::Refused { feed, file, error } => {
+                self.with_feed(feed, |feed, _| feed.refused(file, error));
+            }
+            Told::Died {
+                generation,
+                culprit,
+            } => {
+                self.muxing.died(generation);
+                for id in self.running() {
+                    let of_its_block = culprit == Some(id);
+                    self.with_feed(id, |feed, around| feed.muxing_died(of_its_block, around));
+                }
+            }
         }
     }
 
     fn tick(&mut self) {
         self.ticked = self.clock;
-        let ids: Vec<_> = self.feeds.keys().copied().collect();
-        for id in ids {
-            self.with_feed(id, |feed, clock, around| feed.tick(clock, around));
+        let now = self.clock;
+        for id in self.running() {
+            self.with_feed(id, |feed, around| feed.tick(now, around).map(|()| false));
         }
-        let refused_packets = self.load.refused_packets.swap(0, Ordering::Relaxed);
+        let refused_packets = self.load.refused_packets.swap(0, Ordering::Relaxed)
+            + std::mem::take(&mut self.refused_blocks);
         if refused_packets > 0 {
             self.told.push(RecorderEvent::Behind { refused_packets });
         }
     }
 
-    /// Does something with a feed that runs; an error ends that feed and no other.
+    /// Does something with a feed that runs; true ends it, an error ends it and no other.
     fn with_feed(
         &mut self,
         id: FeedId,
-        act: impl FnOnce(&mut Feed, Instant, &mut Surroundings<'_>) -> Result<(), FeedError>,
+        act: impl FnOnce(&mut Feed, &mut Surroundings<'_>) -> Result<bool, FeedError>,
     ) {
         let Some(feed) = self.feeds.get_mut(&id) else {
             return;
@@ -306,22 +371,26 @@ impl Worker {
         let mut around = Surroundings {
             config: &self.config,
             sink: &*self.sink,
+            muxing: &self.muxing,
             events: &mut self.told,
+            refused: &mut self.refused_blocks,
         };
-        if let Err(error) = act(feed, self.clock, &mut around) {
-            let info = feed.info();
+        let is_over = match act(feed, &mut around) {
+            Ok(is_over) => is_over,
+            Err(FeedError { kind, error }) => {
+                let segment = feed.segment();
+                self.told.push(RecorderEvent::Failed {
+                    feed: id,
+                    segment,
+                    kind,
+                    error,
+                });
+                true
+            }
+        };
+        if is_over {
             self.feeds.remove(&id);
-            self.failed(id, info, error);
         }
-    }
-
-    fn failed(&mut self, feed: FeedId, info: FeedInfo, FeedError { kind, error }: FeedError) {
-        self.told.push(RecorderEvent::Failed {
-            feed,
-            segment: info.segment,
-            kind,
-            error,
-        });
     }
 
     /// Sends what there is to tell. Nobody listens any more: then nobody is told.

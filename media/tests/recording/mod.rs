@@ -3,7 +3,6 @@
 
 #![expect(dead_code, reason = "each test file uses its own part of the harness")]
 
-use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,12 +14,12 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use otyrys_media::recorder::{
-    ChunkSink, ChunkWriter, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderEvent, SegmentKey,
+    ChunkSink, ChunkWriter, FeedId, FeedInfo, MuxingProgram, Recorder, RecorderConfig,
+    RecorderEvent, SegmentKey, run_muxing,
 };
 use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey, TrackKind};
 
 pub(crate) const FEED: FeedId = FeedId(7);
-pub(crate) const SEGMENT: SegmentKey = SegmentKey(0x1234);
 
 /// Delay of the network in all tests, in milliseconds.
 pub(crate) const DELAY_MS: u64 = 30;
@@ -232,8 +231,9 @@ impl Dice {
 }
 
 /// A file as the archive would have it.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct MemoryFile {
+    pub(crate) feed: FeedId,
     pub(crate) starts_ms: u64,
     pub(crate) chunks: Vec<(Vec<u8>, u64)>,
     pub(crate) finished: bool,
@@ -248,45 +248,52 @@ impl MemoryFile {
     }
 }
 
-/// An archive in memory; `full_after` lets the named segment's disk fill up.
+/// An archive in memory, whose segments are numbered from 0; `full_after` lets the disk of a feed
+/// fill up.
 #[derive(Debug, Default)]
 pub(crate) struct MemorySink {
-    pub(crate) files: Arc<Mutex<HashMap<u128, MemoryFile>>>,
-    pub(crate) full_after: Option<(SegmentKey, usize)>,
-    pub(crate) closed_to: Option<SegmentKey>,
+    pub(crate) files: Files,
+    pub(crate) full_after: Option<(FeedId, usize)>,
+    pub(crate) closed_to: Option<FeedId>,
 }
 
+/// By segment.
+pub(crate) type Files = Arc<Mutex<Vec<MemoryFile>>>;
+
 struct MemoryWriter {
-    files: Arc<Mutex<HashMap<u128, MemoryFile>>>,
-    segment: SegmentKey,
+    files: Files,
+    segment: usize,
     full_after: Option<usize>,
 }
 
 impl ChunkSink for MemorySink {
-    fn open(&self, segment: SegmentKey, starts_ms: u64) -> io::Result<Box<dyn ChunkWriter>> {
-        if self.closed_to == Some(segment) {
+    fn open(&self, feed: FeedId, starts_ms: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
+        if self.closed_to == Some(feed) {
             return Err(io::Error::from(io::ErrorKind::PermissionDenied));
         }
-        let file = MemoryFile {
+        let mut files = self.files.lock().unwrap();
+        files.push(MemoryFile {
+            feed,
             starts_ms,
-            ..MemoryFile::default()
-        };
-        let before = self.files.lock().unwrap().insert(segment.0, file);
-        assert!(before.is_none(), "a segment is opened once");
-        Ok(Box::new(MemoryWriter {
+            chunks: Vec::new(),
+            finished: false,
+        });
+        let segment = files.len() - 1;
+        let writer = MemoryWriter {
             files: Arc::clone(&self.files),
             segment,
             full_after: self
                 .full_after
-                .and_then(|(full, after)| (full == segment).then_some(after)),
-        }))
+                .and_then(|(full, after)| (full == feed).then_some(after)),
+        };
+        Ok((SegmentKey(segment as u128), Box::new(writer)))
     }
 }
 
 impl ChunkWriter for MemoryWriter {
     fn append(&mut self, bytes: &[u8], ends_ms: u64) -> io::Result<()> {
         let mut files = self.files.lock().unwrap();
-        let file = files.get_mut(&self.segment.0).unwrap();
+        let file = &mut files[self.segment];
         if self
             .full_after
             .is_some_and(|after| file.chunks.len() >= after)
@@ -298,8 +305,7 @@ impl ChunkWriter for MemoryWriter {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        let mut files = self.files.lock().unwrap();
-        files.get_mut(&self.segment.0).unwrap().finished = true;
+        self.files.lock().unwrap()[self.segment].finished = true;
         Ok(())
     }
 }
@@ -312,9 +318,13 @@ pub(crate) struct Recorded {
 impl Recorded {
     /// Of the one file, as the recorder told it when it closed.
     pub(crate) fn duration_ms(&self) -> u64 {
-        match self.events.last() {
-            Some(RecorderEvent::Closed { duration_ms, .. }) => *duration_ms,
-            other => panic!("the last event is {other:?}"),
+        match self.events.as_slice() {
+            [
+                ..,
+                RecorderEvent::Closed { duration_ms, .. },
+                RecorderEvent::Stopped { .. },
+            ] => *duration_ms,
+            other => panic!("the last events are {other:?}"),
         }
     }
 }
@@ -324,23 +334,37 @@ pub(crate) fn record(packets: Vec<RecordedPacket>) -> Recorded {
     let sink = MemorySink::default();
     let files = Arc::clone(&sink.files);
     let codec = packets[0].codec;
-    let (recorder, mut events) =
-        Recorder::spawn(RecorderConfig::default(), Arc::new(sink)).unwrap();
+    let (recorder, mut events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
     let handle = recorder.handle();
-    handle.start(FEED, info(SEGMENT, codec)).unwrap();
+    handle.start(FEED, info(codec)).unwrap();
     for packet in packets {
         handle.packet(FEED, packet).unwrap();
     }
     handle.stop(FEED).unwrap();
     recorder.shutdown();
     let events = std::iter::from_fn(|| events.blocking_recv()).collect();
-    let file = files.lock().unwrap().remove(&SEGMENT.0).unwrap();
+    let file = files.lock().unwrap().remove(0);
     Recorded { file, events }
 }
 
-pub(crate) fn info(segment: SegmentKey, codec: Codec) -> FeedInfo {
+/// The muxing process of the tests: this very program, of which it is one test.
+#[test]
+#[ignore = "the muxing process, which the others start"]
+fn muxing_process() {
+    run_muxing().unwrap();
+}
+
+pub(crate) fn config() -> RecorderConfig {
+    RecorderConfig::new(MuxingProgram::this(&[
+        "--exact",
+        "--ignored",
+        "--nocapture",
+        "recording::muxing_process",
+    ]))
+}
+
+pub(crate) fn info(codec: Codec) -> FeedInfo {
     FeedInfo {
-        segment,
         codec,
         epoch: epoch(),
     }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::{Config, LimitsConfig},
+    recording::muxing_process,
     serve::Server,
 };
 use futures_util::{SinkExt, StreamExt};
@@ -39,7 +40,9 @@ impl Court {
         config.media.listen = "127.0.0.1:0".parse().unwrap();
         config.draft.enabled = false;
         config.limits = limits;
-        let server = Server::start(config, true).await.unwrap();
+        let server = Server::start(config, muxing_process::program(), true)
+            .await
+            .unwrap();
         let url = format!("https://127.0.0.1:{}", server.address.port());
         Self {
             server,

@@ -407,9 +407,13 @@ impl HearingTask {
                 segment,
                 fault,
             } => {
-                self.record.closed(track, segment);
+                if let Some(segment) = segment {
+                    self.record.closed(track, segment);
+                }
                 let outcome = self.record_failed(fault).await;
-                self.services.recording.settled(segment);
+                if let Some(segment) = segment {
+                    self.services.recording.settled(segment);
+                }
                 outcome
             }
             RecordNotice::Behind => self.record_failed(RecordFault::Recorder).await,
@@ -430,7 +434,6 @@ impl HearingTask {
     /// The rule that a session is not on record while a track is not being written, and the way
     /// back: the fault ends when the disk takes bytes again.
     async fn check_record(&mut self) -> Result<(), HubError> {
-        self.services.recording.try_again();
         let now = Instant::now();
         if self.hearing.record_fault().is_some() {
             if self.record.may_mend(now) && self.services.recording.can_write().await {

@@ -1,7 +1,7 @@
 //! Line tests against a whole server on this machine.
 
 use super::{super::Trust, Fault, LoadTest, SiteTest, Verdict};
-use crate::{bad_line::Conditions, config::Config, serve::Server};
+use crate::{bad_line::Conditions, config::Config, recording::muxing_process, serve::Server};
 use otyrys_media::{Cause, Grade};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -21,7 +21,9 @@ impl Court {
         config.media.line_tests = line_tests;
         config.draft.enabled = false;
         Self {
-            server: Server::start(config, false).await.unwrap(),
+            server: Server::start(config, muxing_process::program(), false)
+                .await
+                .unwrap(),
             _folder: folder,
         }
     }

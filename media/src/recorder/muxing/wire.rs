@@ -1,0 +1,156 @@
+//! What the server and the muxing process say to each other: postcard, behind its length.
+//!
+//! Both ends are the same binary, so nothing here has versions.
+
+use crate::recorder::muxer::Content;
+use bytes::{BufMut, BytesMut};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Above it no message is real: a block is a frame of at most 4 MiB and what the muxer writes
+/// around it.
+pub(super) const MAX_MESSAGE_BYTES: usize = 8 << 20;
+
+/// A file that is being muxed, by a number that is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::recorder) struct FileNumber(pub(super) u64);
+
+/// To the muxing process. It does one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Order<'a> {
+    /// Not answered: what goes wrong is told in answer to the first block.
+    Open { file: FileNumber, content: Content },
+    Block {
+        file: FileNumber,
+        /// Since the zero of the file.
+        at_ns: u64,
+        key: bool,
+        shown: bool,
+        #[serde(borrow, with = "serde_bytes")]
+        data: &'a [u8],
+    },
+    /// Nothing follows.
+    Close { file: FileNumber },
+}
+
+/// From the muxing process: one for each block and each closing, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Answer<'a> {
+    /// The next bytes of the file.
+    Muxed {
+        file: FileNumber,
+        #[serde(borrow, with = "serde_bytes")]
+        bytes: &'a [u8],
+    },
+    /// The muxer did not take it.
+    Refused { file: FileNumber, error: String },
+}
+
+impl Answer<'_> {
+    pub(super) fn file(&self) -> FileNumber {
+        match self {
+            Self::Muxed { file, .. } | Self::Refused { file, .. } => *file,
+        }
+    }
+}
+
+/// Appends a message with its length.
+///
+/// # Errors
+/// A message that is too long.
+pub(super) fn write(message: &impl Serialize, to: &mut BytesMut) -> io::Result<()> {
+    let start = to.len();
+    to.extend_from_slice(&[0; 4]);
+    let written = postcard::to_io(message, (&mut *to).writer()).map(|_| ());
+    let length = to.len() - start - 4;
+    if let Err(error) = written
+        .map_err(io::Error::other)
+        .and_then(|()| fits(length))
+    {
+        to.truncate(start);
+        return Err(error);
+    }
+    to[start..start + 4].copy_from_slice(&(length as u32).to_le_bytes());
+    Ok(())
+}
+
+/// The first whole message in `bytes`, and how many of them it takes; nothing while it is not
+/// whole.
+///
+/// # Errors
+/// What is no message.
+pub(super) fn read<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> io::Result<Option<(M, usize)>> {
+    let Some((length, rest)) = bytes.split_first_chunk() else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes(*length) as usize;
+    fits(length)?;
+    let Some(message) = rest.get(..length) else {
+        return Ok(None);
+    };
+    let message = postcard::from_bytes(message).map_err(io::Error::other)?;
+    Ok(Some((message, 4 + length)))
+}
+
+fn fits(length: usize) -> io::Result<()> {
+    if length <= MAX_MESSAGE_BYTES {
+        Ok(())
+    } else {
+        Err(io::Error::other("a message that is too long"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_was_written_is_read_wherever_it_is_cut(
+            file: u64,
+            at_ns: u64,
+            key: bool,
+            data in prop::collection::vec(any::<u8>(), 0..3_000),
+            cut: prop::sample::Index,
+        ) {
+            let file = FileNumber(file);
+            let block = Order::Block { file, at_ns, key, shown: true, data: &data };
+            let mut bytes = BytesMut::new();
+            write(&block, &mut bytes).unwrap();
+            let one = bytes.len();
+            write(&Order::Close { file }, &mut bytes).unwrap();
+            prop_assert_eq!(read(&bytes).unwrap(), Some((block, one)));
+            let rest = read(&bytes[one..]).unwrap();
+            prop_assert_eq!(rest, Some((Order::Close { file }, bytes.len() - one)));
+            let torn = read::<Order<'_>>(&bytes[..cut.index(one)]).unwrap();
+            prop_assert_eq!(torn, None);
+        }
+
+        #[test]
+        fn garbage_is_refused_and_harms_nobody(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(Some((_, length))) = read::<Answer<'_>>(&bytes) {
+                prop_assert!(length <= bytes.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_written_and_not_waited_for() {
+        let data = vec![0; MAX_MESSAGE_BYTES];
+        let bytes = data.as_slice();
+        let mut out = BytesMut::from(&[1][..]);
+        assert!(
+            write(
+                &Answer::Muxed {
+                    file: FileNumber(1),
+                    bytes
+                },
+                &mut out
+            )
+            .is_err()
+        );
+        assert_eq!(out, [1].as_slice());
+        assert!(read::<Answer<'_>>(&u32::MAX.to_le_bytes()).is_err());
+    }
+}
