@@ -2,6 +2,7 @@
 # make test    every check and test; the last line is `N passed, N failed`
 # make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
 # make fuzz    each fuzz target for T seconds (default 60), from the corpus in tests/fuzz
+# make crash-test       kills the server N times (default 100) in a live hearing; nothing is lost
 # make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
 # make bench-limit      what protecting and sending a packet costs on this machine at least
 #
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz bench-forward bench-limit ready
+.PHONY: help run test demo fuzz crash-test bench-forward bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +37,10 @@ test:
 T ?= 60
 fuzz: ready
 	@.ci/fuzz.sh $(T)
+
+N ?= 100
+crash-test: ready
+	@.ci/crash.sh $(N)
 
 bench-forward: ready
 	@.ci/bench.sh forward

@@ -43,7 +43,12 @@ pub fn run_muxing() -> Result<(), RecorderError> {
         output.clear();
         let held = input.len();
         input.resize(held + READ, 0);
-        let more = socket.read(&mut input[held..])?;
+        let more = loop {
+            match socket.read(&mut input[held..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         input.truncate(held + more);
         if more == 0 {
             return Ok(());
