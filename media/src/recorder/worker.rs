@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,10 @@ use crate::RecordedPacket;
 
 /// How often a thread looks for gaps to give up and chunks to cut.
 const TICK: Duration = Duration::from_millis(50);
+
+/// So long a thread with nothing to do lets packets gather: being woken for each one costs more
+/// than all that is done with it, and nobody waits for the record.
+const DOZE: Duration = Duration::from_millis(20);
 
 /// When the recorder ends, files whose last blocks are not muxed in so long end without them.
 const LAST_BLOCKS: Duration = Duration::from_secs(10);
@@ -258,7 +262,8 @@ struct Worker {
 impl Worker {
     fn run(mut self, inbox: &Receiver<Command>) {
         loop {
-            let received = inbox.recv_timeout(TICK);
+            let received = inbox.try_recv();
+            let received_nothing = received.is_err();
             self.load
                 .busy_since
                 .store(self.load.now(), Ordering::Relaxed);
@@ -267,8 +272,8 @@ impl Worker {
                 Ok(Command::Packet(id, packet)) => self.packet(id, packet),
                 Ok(Command::Stop(id)) => self.with_feed(id, Feed::stop),
                 Ok(Command::Muxing(told)) => self.muxing(told),
-                Ok(Command::Shutdown) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {
+                Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
                     self.clock = self.clock.max(Instant::now());
                 }
             }
@@ -277,6 +282,9 @@ impl Worker {
             }
             self.tell();
             self.load.busy_since.store(0, Ordering::Relaxed);
+            if received_nothing {
+                std::thread::park_timeout(DOZE);
+            }
         }
         self.end(inbox);
         self.load.busy_since.store(0, Ordering::Relaxed);

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Names the file of the muxers' plugin to the process.
 pub(super) const PLUGIN: &str = "OTYRYS_MUXER_PLUGIN";
@@ -33,6 +33,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_MOST: Duration = Duration::from_secs(1);
 /// Written to the socket at once.
 const WRITE: usize = 256 << 10;
+/// Requests gather for so long: being woken for each one costs more than muxing it.
+const GATHER: Duration = Duration::from_millis(20);
 /// What a block costs beside its bytes.
 const OVERHEAD: usize = 256;
 
@@ -277,8 +279,8 @@ struct Process {
 
 /// Everything that can happen while a process runs.
 enum Turn {
-    Asked(Option<Request>),
     Moved(io::Result<()>),
+    /// Time to look what was asked meanwhile.
     Looked,
 }
 
@@ -305,31 +307,43 @@ impl Keeper {
 
     /// Ends well when nobody can ask any more, and otherwise with the process.
     async fn serve(&mut self, process: &mut Process) -> io::Result<()> {
-        let mut look = tokio::time::interval(HANGS / 4);
+        let mut look = tokio::time::interval(GATHER);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.fill(process)?;
             let turn = tokio::select! {
                 biased;
                 moved = process.move_bytes() => Turn::Moved(moved),
-                request = self.inbox.recv() => Turn::Asked(request),
                 _ = look.tick() => Turn::Looked,
             };
             match turn {
-                Turn::Asked(Some(request)) if request.generation == self.generation => {
-                    self.queue.push_back(request);
-                }
-                Turn::Asked(Some(request)) => self.left(&request),
-                Turn::Asked(None) => return Ok(()),
                 Turn::Moved(moved) => {
                     moved?;
                     self.take_answers(process)?;
                 }
                 Turn::Looked => {
+                    if !self.take_requests() {
+                        return Ok(());
+                    }
                     let oldest = self.sent.front();
                     if oldest.is_some_and(|sent| sent.at.elapsed() >= HANGS) {
                         return Err(io::ErrorKind::TimedOut.into());
                     }
                 }
+            }
+            self.fill(process)?;
+        }
+    }
+
+    /// False: nobody can ask any more.
+    fn take_requests(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(request) if request.generation == self.generation => {
+                    self.queue.push_back(request);
+                }
+                Ok(request) => self.left(&request),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
             }
         }
     }

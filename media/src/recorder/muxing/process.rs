@@ -31,25 +31,31 @@ pub fn run_muxing() -> Result<(), RecorderError> {
     load_plugin()?;
     sandbox::enter()?;
     let mut muxing = Muxing::default();
-    let (mut input, mut output) = (Vec::new(), BytesMut::new());
+    let mut output = BytesMut::new();
+    let mut input = vec![0; READ];
+    // So much of it is filled.
+    let mut held = 0;
     loop {
         let mut done = 0;
-        while let Some((order, length)) = wire::read::<Order<'_>>(&input[done..])? {
+        while let Some((order, length)) = wire::read::<Order<'_>>(&input[done..held])? {
             muxing.carry_out(order, &mut output)?;
             done += length;
         }
-        input.drain(..done);
+        input.copy_within(done..held, 0);
+        held -= done;
         socket.write_all(&output)?;
         output.clear();
-        let held = input.len();
-        input.resize(held + READ, 0);
+        if held == input.len() {
+            // A message that is longer than all before it.
+            input.resize(2 * held, 0);
+        }
         let more = loop {
             match socket.read(&mut input[held..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 read => break read?,
             }
         };
-        input.truncate(held + more);
+        held += more;
         if more == 0 {
             return Ok(());
         }
