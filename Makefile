@@ -4,6 +4,7 @@
 # make fuzz    each fuzz target for T seconds (default 60), from the corpus in tests/fuzz
 # make crash-test       kills the server N times (default 100) in a live hearing; nothing is lost
 # make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
+# make bench-record     what it costs to record a track
 # make bench-limit      what protecting and sending a packet costs on this machine at least
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz crash-test bench-forward bench-limit ready
+.PHONY: help run test demo fuzz crash-test bench-forward bench-record bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +45,9 @@ crash-test: ready
 
 bench-forward: ready
 	@.ci/bench.sh forward
+
+bench-record: ready
+	@.ci/bench.sh record
 
 bench-limit: ready
 	@.ci/bench.sh limit

@@ -25,25 +25,27 @@ use recording::*;
 
 const OTHER: FeedId = FeedId(8);
 
-/// Ends the muxing process of this test program as GStreamer would end it. Returns how many there
-/// were.
-fn crash_muxing() -> usize {
+/// Sends a signal to the muxing process of this test program. Returns how many there were.
+fn signal_muxing(signal: &str) -> usize {
     let own = std::process::id().to_string();
     let children = Command::new("pgrep").args(["-P", &own]).output();
     let children = String::from_utf8(children.unwrap().stdout).unwrap();
     for child in children.lines() {
-        // Rust's handler takes the first one for an overflow of the stack, finds that it is none,
-        // and waits for the instruction to fail again.
-        let twice = format!("kill -SEGV {child}; sleep 0.02; kill -SEGV {child}");
-        assert!(
-            Command::new("sh")
-                .args(["-c", &twice])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let sent = Command::new("kill")
+            .args([&format!("-{signal}"), child])
+            .status();
+        assert!(sent.unwrap().success());
     }
     children.lines().count()
+}
+
+/// Ends it as GStreamer would.
+fn crash_muxing() -> usize {
+    signal_muxing("SEGV");
+    // Rust's handler takes the first one for an overflow of the stack, finds that it is none, and
+    // waits for the instruction to fail again.
+    std::thread::park_timeout(Duration::from_millis(20));
+    signal_muxing("SEGV")
 }
 
 /// Hands packets over at the times at which they came.
@@ -151,6 +153,26 @@ fn gstreamer_crashes_again_and_again_and_no_sound_is_missing() {
         .filter(|file| file.feed == FEED)
         .count();
     assert!((2..=6).contains(&segments), "{segments}");
+}
+
+#[test]
+fn gstreamer_hangs_and_another_one_takes_over() {
+    let sink = MemorySink::default();
+    let files = Arc::clone(&sink.files);
+    let (recorder, events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
+    let sound = sound(5);
+    let packets = sound.len();
+    let mut stopped = false;
+    live(&recorder, &[(FEED, sound)], |at| {
+        if !stopped && at >= Duration::from_secs(1) {
+            signal_muxing("STOP");
+            stopped = true;
+        }
+    });
+    told_until(events, 1);
+    assert_eq!(recorder.handle().restarts(), 1);
+    recorder.shutdown();
+    assert_eq!(blocks_ms(&files, FEED).len(), packets);
 }
 
 /// The beginning of Opus packets (20 ms, CELT) of which [`fragile_muxing_process`] dies.

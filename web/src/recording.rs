@@ -91,6 +91,8 @@ struct LiveFeed {
     route: Route,
     codec: Codec,
     segment: Option<SegmentFacts>,
+    /// Since when packets have come of which nothing was written.
+    unwritten_since: Option<Instant>,
 }
 
 /// What the files of a feed hold.
@@ -183,6 +185,13 @@ impl Recording {
         self.recorder.stalled_for() > self.fault_after
     }
 
+    /// Whether packets of some track of a hearing have come for too long without any of them being
+    /// written: its file is open and does not grow.
+    pub(crate) fn stands_still(&self, hearing: HearingId) -> bool {
+        let state = self.lock();
+        state.stands_still(hearing, Instant::now(), self.fault_after)
+    }
+
     /// Whether the record can be written again after a fault.
     pub(crate) async fn can_write(&self) -> bool {
         let stores = self.stores.clone();
@@ -219,6 +228,9 @@ impl Recording {
                 None => return,
             },
         };
+        if let Some(live) = state.feeds.get_mut(&feed) {
+            live.unwritten_since.get_or_insert(packet.arrival);
+        }
         drop(state);
         // A refused packet is counted by the recorder, which reports it as an event.
         let _behind = self.recorder.packet(feed, packet);
@@ -298,7 +310,9 @@ impl Recording {
                 vec![(live.route.hearing, notice)]
             }
             RecorderEvent::KeyframeWanted { feed } => {
-                if let Some(live) = state.feeds.get(&feed) {
+                if let Some(live) = state.feeds.get_mut(&feed) {
+                    // It is the sender who keeps the recorder waiting.
+                    live.unwritten_since = None;
                     // Asked again each second until it comes.
                     let _busy = shard.request_keyframe(live.key);
                 }
@@ -321,7 +335,12 @@ impl Recording {
                     .map(|hearing| (hearing, RecordNotice::Behind))
                     .collect()
             }
-            RecorderEvent::Written { .. } => Vec::new(),
+            RecorderEvent::Written { feed, .. } => {
+                if let Some(live) = state.feeds.get_mut(&feed) {
+                    live.unwritten_since = None;
+                }
+                Vec::new()
+            }
         }
     }
 
@@ -358,6 +377,7 @@ impl Recording {
             route,
             codec,
             segment: None,
+            unwritten_since: None,
         };
         state.feeds.insert(feed, live);
         Some(feed)
@@ -386,6 +406,13 @@ impl Recording {
 }
 
 impl State {
+    fn stands_still(&self, hearing: HearingId, now: Instant, allowed: Duration) -> bool {
+        let feeds = self.feeds.values();
+        let own = feeds.filter(|feed| feed.route.hearing == hearing);
+        own.filter_map(|feed| feed.unwritten_since)
+            .any(|since| now.saturating_duration_since(since) > allowed)
+    }
+
     /// Whether a feed writes this codec.
     fn records(&self, feed: FeedId, codec: Codec) -> bool {
         self.feeds.get(&feed).is_none_or(|live| live.codec == codec)
@@ -485,6 +512,52 @@ fn to_io(error: StorageError) -> io::Error {
         _ => io::ErrorKind::Other,
     };
     io::Error::new(kind, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use otyrys_media::Source;
+    use otyrys_storage::ids::ParticipantId;
+
+    #[test]
+    fn a_file_that_does_not_grow_while_packets_come_is_seen_after_the_allowed_time() {
+        let (hearing, now, allowed) = (
+            HearingId::generate(),
+            Instant::now(),
+            Duration::from_secs(3),
+        );
+        let live = LiveFeed {
+            key: TrackKey {
+                session: SessionId(1),
+                source: Source::Microphone,
+            },
+            route: Route {
+                hearing,
+                track: TrackRef {
+                    participant: ParticipantId::generate(),
+                    source: TrackSource::Microphone,
+                },
+                epoch: now,
+                recognise: None,
+            },
+            codec: Codec::Opus,
+            segment: None,
+            unwritten_since: Some(now),
+        };
+        let mut state = State::default();
+        state.feeds.insert(FeedId(1), live);
+        assert!(!state.stands_still(hearing, now + allowed, allowed));
+        let later = now + allowed + Duration::from_millis(1);
+        assert!(state.stands_still(hearing, later, allowed));
+        assert!(!state.stands_still(HearingId::generate(), later, allowed));
+        let written = state
+            .feeds
+            .get_mut(&FeedId(1))
+            .map(|live| live.unwritten_since.take());
+        assert_eq!(written, Some(Some(now)));
+        assert!(!state.stands_still(hearing, later, allowed));
+    }
 }
 
 /// The recorder's own process in tests: the test program itself, of which it is one test.

@@ -24,8 +24,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// Names the file of the muxers' plugin to the process.
 pub(super) const PLUGIN: &str = "OTYRYS_MUXER_PLUGIN";
 
-/// Whoever does not answer for so long hangs, and is replaced. A block takes microseconds.
-const HANGS: Duration = Duration::from_secs(3);
+/// Whoever does not answer for so long hangs, and is replaced: before the bench is told that a
+/// track is not written (3 s). A block takes microseconds.
+const HANGS: Duration = Duration::from_secs(2);
 /// A process that is started answers within so long, also on a machine that is busy with all else.
 const START: Duration = Duration::from_secs(10);
 /// After a start that failed the next one waits so long, and twice as long each time.

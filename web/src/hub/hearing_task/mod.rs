@@ -445,7 +445,12 @@ impl HearingTask {
             return self.record_failed(RecordFault::Disk).await;
         }
         let allowed = self.services.recording.fault_after();
-        if self.record.misses_a_track(&self.graph, now, allowed) {
+        if self.record.misses_a_track(&self.graph, now, allowed)
+            || self
+                .services
+                .recording
+                .stands_still(self.hearing.subject().id)
+        {
             return self.record_failed(RecordFault::TrackNotWritten).await;
         }
         Ok(())
