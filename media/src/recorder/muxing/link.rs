@@ -29,6 +29,8 @@ pub(super) const PLUGIN: &str = "OTYRYS_MUXER_PLUGIN";
 const HANGS: Duration = Duration::from_secs(2);
 /// A process that is started answers within so long, also on a machine that is busy with all else.
 const START: Duration = Duration::from_secs(10);
+/// The first process is tried to be started so often.
+const FIRST_TRIES: u32 = 3;
 /// After a start that failed the next one waits so long, and twice as long each time.
 const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_MOST: Duration = Duration::from_secs(1);
@@ -287,13 +289,19 @@ enum Turn {
 
 impl Keeper {
     async fn run(mut self, started: SyncSender<io::Result<()>>) {
-        let mut process = match Process::start(&self.program).await {
-            Ok(process) => process,
-            Err(error) => {
-                // Whoever asked for the start is told, or gone.
-                let _ = started.send(Err(error));
-                return;
+        let mut tries = 1;
+        let mut process = loop {
+            match Process::start(&self.program).await {
+                Ok(process) => break process,
+                // Whatever kept it from starting may pass; a server that stays away does not.
+                Err(_) if tries < FIRST_TRIES => tries += 1,
+                Err(error) => {
+                    // Whoever asked for the start is told, or gone.
+                    let _ = started.send(Err(error));
+                    return;
+                }
             }
+            tokio::time::sleep(AGAIN).await;
         };
         let _ = started.send(Ok(()));
         loop {

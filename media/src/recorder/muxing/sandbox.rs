@@ -31,6 +31,10 @@ const ALLOWED: &[i64] = &[
     libc::SYS_gettimeofday,
     libc::SYS_clock_nanosleep,
     libc::SYS_getrandom,
+    // What a thread does first: GLib starts some before this, which may come to run after it, and
+    // the C library ends the process when it is refused.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
     // The end, also that of a panic or a crash.
     libc::SYS_getpid,
     libc::SYS_gettid,
