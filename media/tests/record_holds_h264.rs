@@ -8,7 +8,6 @@
 
 mod recording;
 
-use otyrys_media::recorder::make_seekable;
 use recording::*;
 
 #[test]
@@ -74,7 +73,7 @@ fn a_picture_that_becomes_larger_goes_on_in_the_same_file() {
     let path = saved(&folder, &recorded.file.bytes());
     assert_eq!(decoded_pictures(&path), 60);
     let copy = folder.path().join("seekable.mp4");
-    make_seekable(&path, &copy).unwrap();
+    copied(&path, &copy).unwrap();
     assert_eq!(decoded_pictures(&copy), 60);
 }
 
@@ -84,7 +83,7 @@ fn the_seekable_copy_is_an_mp4_that_browsers_play() {
     let folder = tempfile::tempdir().unwrap();
     let path = saved(&folder, &recorded.file.bytes());
     let copy = folder.path().join("seekable.mp4");
-    let info = make_seekable(&path, &copy).unwrap();
+    let info = copied(&path, &copy).unwrap();
     assert!(info.duration_ms.abs_diff(recorded.duration_ms()) <= 40);
     assert_eq!(decoded_pictures(&copy), 120);
     assert_eq!(stream_facts(&copy), "h264,320,240");

@@ -266,6 +266,10 @@ pub enum HearingEvent {
     },
     ServerRestarted,
     Closed,
+    /// A person agreed that the hearing's key be destroyed, whose time is over.
+    DestructionApproved,
+    /// The second one did: the record cannot be read any more.
+    KeyDestroyed,
 }
 
 /// Why a command was not carried out.
@@ -800,7 +804,9 @@ impl Hearing {
             }
             HearingEvent::SegmentOpened { .. }
             | HearingEvent::SegmentClosed { .. }
-            | HearingEvent::SegmentDrafted { .. } => {}
+            | HearingEvent::SegmentDrafted { .. }
+            | HearingEvent::DestructionApproved
+            | HearingEvent::KeyDestroyed => {}
         }
     }
 

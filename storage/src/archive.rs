@@ -1,4 +1,5 @@
-//! The archive: sealed bundles in an object store (a folder here, S3 in a cluster).
+//! The archive: sealed bundles in an object store (a folder here, S3 in a cluster), encrypted as
+//! they lie on this machine: the store sees no plain byte of a record.
 
 use crate::{
     archive_path::ArchivePath,
@@ -76,7 +77,7 @@ impl Archive {
         }
     }
 
-    /// The files of a bundle with their sizes in bytes, by path.
+    /// The files of a bundle with their stored sizes in bytes, by path.
     ///
     /// # Errors
     /// Those of the store.
@@ -98,7 +99,7 @@ impl Archive {
         Ok(files)
     }
 
-    /// The bytes of one file of a bundle.
+    /// The bytes of one file of a bundle, as they are stored.
     ///
     /// # Errors
     /// [`StorageError::NotFound`]; in the stream, those of the store.

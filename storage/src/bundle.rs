@@ -2,9 +2,10 @@
 
 use crate::{
     archive_path::ArchivePath,
+    at_rest::{BlockReader, BlockWriter, HearingKey, stored_len},
+    bundle_file::is_open,
     checkpoint::origin,
-    chunk_log::{Chunk, check_media},
-    digest::Digest,
+    digest::{Digest, HashedReader},
     error::StorageError,
     events::{StoredEvent, genesis},
     files,
@@ -27,7 +28,7 @@ use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -47,7 +48,7 @@ pub struct BundleInput {
     /// Names (`protocol.html`) and contents of the documents.
     pub documents: Vec<(String, Vec<u8>)>,
     /// Files derived from the record (seekable copies for players): the path in the bundle and
-    /// where each lies now.
+    /// where each lies now, encrypted with the hearing's key.
     pub attachments: Vec<(ArchivePath, PathBuf)>,
 }
 
@@ -64,15 +65,15 @@ pub struct Bundle {
 
 impl Bundle {
     /// Writes and seals the bundle of a hearing in the folder `out`. Everything is checked while
-    /// it is packed: what no longer holds is not sealed. Record files are hard-linked where that
-    /// is possible, else copied. A bundle that is there already is never rewritten: it is read
+    /// it is packed: what no longer holds is not sealed. All but manifest, seal and public key is
+    /// encrypted with the hearing's key. A bundle that is there already is never rewritten: it is read
     /// and returned. Blocks on the disk.
     ///
     /// # Errors
     /// [`StorageError::Conflict`] if a segment has not ended, the events have a gap or the log is
     /// not that of events and record, [`StorageError::Corrupt`] if the record or a checkpoint does
-    /// not hold, [`StorageError::DiskFull`] or [`StorageError::NotWritable`]. Nothing is left at
-    /// `out` then; calling again is safe.
+    /// not hold, [`StorageError::KeyMissing`] and the like, [`StorageError::DiskFull`] or
+    /// [`StorageError::NotWritable`]. Nothing is left at `out` then; calling again is safe.
     pub fn write(
         out: &Path,
         input: &BundleInput,
@@ -89,6 +90,7 @@ impl Bundle {
         files::create_dirs(&partial)?;
         let mut packer = Packer {
             root: partial.clone(),
+            key: spool.keys().key(input.hearing)?,
             files: Vec::new(),
             leaves: BTreeMap::new(),
         };
@@ -165,6 +167,7 @@ impl Bundle {
 
 struct Packer {
     root: PathBuf,
+    key: HearingKey,
     files: Vec<FileEntry>,
     /// Of the lines that were packed.
     leaves: BTreeMap<LogSource, Vec<Digest>>,
@@ -172,7 +175,41 @@ struct Packer {
 
 impl Packer {
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), StorageError> {
-        let path: ArchivePath = path.parse()?;
+        let path = path.parse()?;
+        self.copy(path, bytes)?;
+        Ok(())
+    }
+
+    /// Writes a file of the bundle.
+    fn copy(&mut self, path: ArchivePath, from: impl Read) -> Result<(), StorageError> {
+        let place = self.place(&path)?;
+        let failed = |error| StorageError::file(&place, error);
+        let mut from = HashedReader::new(from);
+        let size = if is_open(path.as_str()) {
+            let mut file = File::create(&place).map_err(failed)?;
+            let size = io::copy(&mut from, &mut file).map_err(failed)?;
+            file.sync_all().map_err(failed)?;
+            size
+        } else {
+            let mut file = BlockWriter::create(&place, self.key.secret())?;
+            let size = io::copy(&mut from, &mut file).map_err(failed)?;
+            file.finish()?;
+            size
+        };
+        self.add(path, size, from.digest())
+    }
+
+    fn attach(&mut self, path: &ArchivePath, source: &Path) -> Result<(), StorageError> {
+        let place = self.place(path)?;
+        link(source, &place)?;
+        let file = BlockReader::open(&place, self.key.secret())?;
+        let size = file.len();
+        let sha256 = Digest::of_reader(file).map_err(|error| StorageError::file(&place, error))?;
+        self.add(path.clone(), size, sha256)
+    }
+
+    /// Where a new file goes; its folder is there.
+    fn place(&self, path: &ArchivePath) -> Result<PathBuf, StorageError> {
         let place = path.under(&self.root);
         if place.exists() {
             return Err(StorageError::Conflict(format!(
@@ -182,29 +219,12 @@ impl Packer {
         if let Some(dir) = place.parent() {
             files::create_dirs(dir)?;
         }
-        files::write_whole(&place, bytes)?;
-        self.files.push(FileEntry {
-            path,
-            size: bytes.len() as u64,
-            sha256: Digest::of(bytes),
-        });
-        Ok(())
+        Ok(place)
     }
 
-    fn attach(&mut self, path: &ArchivePath, source: &Path) -> Result<(), StorageError> {
-        let place = path.under(&self.root);
-        if let Some(dir) = place.parent() {
-            files::create_dirs(dir)?;
-        }
-        link(source, &place)?;
-        let size = fs::metadata(&place)
-            .map_err(|error| StorageError::file(&place, error))?
-            .len();
-        self.files.push(FileEntry {
-            path: path.clone(),
-            size,
-            sha256: Digest::of_file(&place)?,
-        });
+    fn add(&mut self, path: ArchivePath, size: u64, sha256: Digest) -> Result<(), StorageError> {
+        files::sync_parent(&path.under(&self.root))?;
+        self.files.push(FileEntry { path, size, sha256 });
         Ok(())
     }
 
@@ -250,14 +270,16 @@ impl Packer {
             self.put(&format!("{stem}{ending}"), &bytes)?;
         }
         let path: ArchivePath = format!("{stem}{}", facts.media_ending()).parse()?;
-        let sha256 = digest_of_media(&paths.media, &record.chunks)?;
-        let place = path.under(&self.root);
-        link(&paths.media, &place)?;
-        self.files.push(FileEntry {
-            path: path.clone(),
-            size: record.len,
-            sha256,
-        });
+        let stored = fs::metadata(&paths.media)
+            .map_err(|error| StorageError::file(&paths.media, error))?
+            .len();
+        if stored > stored_len(record.chunks.len() as u64, record.len) {
+            return Err(StorageError::corrupt(
+                paths.media.display(),
+                "there is more than was acknowledged",
+            ));
+        }
+        self.copy(path.clone(), spool.reader(record)?)?;
         Ok(SegmentHead {
             segment: facts.segment,
             path,
@@ -291,23 +313,8 @@ impl Packer {
     }
 }
 
-/// Checks that a record file is what its chunks say and nothing more, and returns its digest.
-fn digest_of_media(path: &Path, chunks: &[Chunk]) -> Result<Digest, StorageError> {
-    let (digest, mut media) = check_media(path, chunks)?;
-    let rest = media
-        .read(&mut [0])
-        .map_err(|error| StorageError::file(path, error))?;
-    if rest != 0 {
-        return Err(StorageError::corrupt(
-            path.display(),
-            "there is more than was acknowledged",
-        ));
-    }
-    Ok(digest)
-}
-
-/// Where a bundle is made.
-fn partial(out: &Path) -> PathBuf {
+/// Where a folder or file is made that appears when it is whole.
+pub(crate) fn partial(out: &Path) -> PathBuf {
     let mut name = out.as_os_str().to_owned();
     name.push(files::PARTIAL_ENDING);
     PathBuf::from(name)

@@ -1,16 +1,21 @@
 //! The log beside each record file: one chained line for each chunk, one last line for the end.
 
 use crate::{
+    at_rest::stored_len,
     chain::{check_line, close_line},
-    digest::{Digest, Hasher},
+    digest::Digest,
     error::StorageError,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     path::Path,
 };
+
+/// How much of a log's end is read to find its last whole line, and how near to a line its search
+/// goes. A line has at most 330 bytes.
+const WINDOW: u64 = 1024;
 
 /// One acknowledged piece of a record file. A line of the log is these members and `hash`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,31 +32,6 @@ pub struct Chunk {
     pub sha256: Digest,
     /// Hash of the line before; of the first line, the digest of the segment's facts file.
     pub prev: Digest,
-}
-
-/// Checks that every acknowledged byte of a record file is there as it was. Returns the digest of
-/// these bytes, and the file where they end.
-///
-/// # Errors
-/// [`StorageError::Corrupt`] if one is not, and others if the file cannot be read.
-pub(crate) fn check_media(path: &Path, chunks: &[Chunk]) -> Result<(Digest, File), StorageError> {
-    let failed = |error: io::Error| StorageError::file(path, error);
-    let mut media = File::open(path).map_err(failed)?;
-    let mut whole = Hasher::default();
-    let mut buffer = Vec::new();
-    for chunk in chunks {
-        buffer.clear();
-        (&mut media)
-            .take(chunk.len)
-            .read_to_end(&mut buffer)
-            .map_err(failed)?;
-        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
-            let reason = format!("the chunk at byte {} is not what was written", chunk.offset);
-            return Err(StorageError::corrupt(path.display(), reason));
-        }
-        whole.update(&buffer);
-    }
-    Ok((whole.finish(), media))
 }
 
 /// How a segment came to its end.
@@ -138,6 +118,11 @@ impl ChunkLog {
         (log, None)
     }
 
+    /// Bytes that the acknowledged chunks have on disk.
+    pub(crate) fn stored_len(&self) -> u64 {
+        stored_len(self.chunks.len() as u64, self.media_len)
+    }
+
     /// The line of the next chunk, with its line end, and its hash.
     pub(crate) fn chunk_line(&self, bytes: &[u8], ends_ms: u64) -> (Chunk, String, Digest) {
         let chunk = Chunk {
@@ -215,5 +200,107 @@ impl ChunkLog {
         self.head = hash;
         self.log_len += line.len() as u64;
         Ok(())
+    }
+}
+
+/// Acknowledged bytes, where they end on the record clock, and whether that is the end, by the
+/// last whole line of a log.
+pub(crate) fn last_line(path: &Path, starts_ms: u64) -> Result<(u64, u64, bool), StorageError> {
+    let read = || {
+        let mut log = File::open(path)?;
+        let len = log.metadata()?.len();
+        log.seek(SeekFrom::Start(len.saturating_sub(WINDOW)))?;
+        let mut window = Vec::new();
+        log.read_to_end(&mut window)?;
+        Ok(window)
+    };
+    let window = read().map_err(|error| StorageError::file(path, error))?;
+    let Some(whole) = window.iter().rposition(|byte| *byte == b'\n') else {
+        return Ok((0, starts_ms, false));
+    };
+    let line = window
+        .get(..whole)
+        .and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
+    match serde_json::from_slice(line.unwrap_or_default()) {
+        Ok(Line::Chunk(chunk)) => {
+            Ok((chunk.offset.saturating_add(chunk.len), chunk.ends_ms, false))
+        }
+        Ok(Line::End(end)) => Ok((end.len, end.ends_ms, true)),
+        Err(_) => Err(StorageError::corrupt(
+            path.display(),
+            "the last line is no chunk and no end",
+        )),
+    }
+}
+
+/// The chunks of a log from the one on that holds the byte at `offset`. A log is searched, not
+/// read: one of a day has megabytes.
+pub(crate) fn chunks_from(
+    path: &Path,
+    offset: u64,
+) -> Result<impl Iterator<Item = Result<Chunk, StorageError>>, StorageError> {
+    let failed = move |error| StorageError::file(path, error);
+    let mut log = BufReader::new(File::open(path).map_err(failed)?);
+    // A line at or before the one that is looked for, and a place behind where it begins.
+    let (mut from, mut to) = (0, log.get_ref().metadata().map_err(failed)?.len());
+    while to - from > WINDOW {
+        let middle = from + (to - from) / 2;
+        match next_line(&mut log, middle).map_err(failed)? {
+            Some((begins, chunk)) if begins < to && chunk.offset <= offset => from = begins,
+            _ => to = middle,
+        }
+    }
+    log.seek(SeekFrom::Start(from)).map_err(failed)?;
+    let chunks = std::iter::from_fn(move || chunk_of(&mut log).map_err(failed).transpose());
+    Ok(chunks.skip_while(move |chunk| {
+        chunk
+            .as_ref()
+            .is_ok_and(|chunk| chunk.offset.saturating_add(chunk.len) <= offset)
+    }))
+}
+
+/// The first line that begins after a place, and where.
+fn next_line(log: &mut BufReader<File>, after: u64) -> io::Result<Option<(u64, Chunk)>> {
+    log.seek(SeekFrom::Start(after))?;
+    let skipped = log.skip_until(b'\n')? as u64;
+    Ok(chunk_of(log)?.map(|chunk| (after + skipped, chunk)))
+}
+
+/// The next line, if it is whole and a chunk's.
+fn chunk_of(log: &mut impl BufRead) -> io::Result<Option<Chunk>> {
+    let mut line = Vec::new();
+    log.read_until(b'\n', &mut line)?;
+    let chunk = line.strip_suffix(b"\n").map(serde_json::from_slice);
+    Ok(chunk.and_then(Result::ok))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_a_long_log_is_found_at_its_chunk() {
+        let mut log = ChunkLog::empty(Digest::of(b""), 0);
+        let mut text = String::new();
+        for n in 1..=200_u64 {
+            let bytes = vec![0; usize::try_from(n % 7 + 1).unwrap()];
+            let (_, line, _) = log.chunk_line(&bytes, n * 700);
+            log.push_line(line.as_bytes()).unwrap();
+            text.push_str(&line);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for end in ["", &log.end_line(Ending::Finished), "{\"n\":201,\"off"] {
+            std::fs::write(file.path(), format!("{text}{end}")).unwrap();
+            for offset in 0..log.media_len {
+                let found: Vec<Chunk> = chunks_from(file.path(), offset)
+                    .unwrap()
+                    .collect::<Result<_, _>>()
+                    .unwrap();
+                let expected = log.chunks.iter().position(|c| c.offset + c.len > offset);
+                assert_eq!(found, log.chunks[expected.unwrap()..], "byte {offset}");
+            }
+            let behind = chunks_from(file.path(), log.media_len).unwrap().count();
+            assert_eq!(behind, 0);
+        }
     }
 }

@@ -27,7 +27,8 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Readers at once. They run beside the writer (WAL); more than a few only share the same disk.
 const READERS: u32 = 4;
 
-/// The database in a data directory (`otyrys.db`), held exclusively by this process (`lock`).
+/// The database in a data directory (`otyrys.db`), held exclusively by the server's process
+/// (`lock`).
 ///
 /// What a method has returned `Ok` for is on disk: every commit is synchronous. Cloning is cheap
 /// and shares the connections and the lock. Writers queue in order for one connection.
@@ -36,7 +37,7 @@ pub struct Database {
     pub(crate) readers: SqlitePool,
     pub(crate) writer: SqlitePool,
     // Released by the operating system when the last clone goes, also after kill -9.
-    _lock: Arc<File>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Database {
@@ -55,6 +56,25 @@ impl Database {
     pub async fn open_with(data_dir: &Path, busy: Duration) -> Result<Self, StorageError> {
         fs::create_dir_all(data_dir).map_err(|error| StorageError::file(data_dir, error))?;
         let lock = lock(data_dir)?;
+        Self::connect(data_dir, busy, Some(Arc::new(lock))).await
+    }
+
+    /// Opens the database beside the server that holds it, for a command that reads, or writes what
+    /// the server does not keep in memory. The schema stays as it is.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] if there is no database.
+    pub async fn open_beside(data_dir: &Path) -> Result<Self, StorageError> {
+        let path = Self::path_in(data_dir);
+        fs::metadata(&path).map_err(|error| StorageError::file(&path, error))?;
+        Self::connect(data_dir, BUSY_TIMEOUT, None).await
+    }
+
+    async fn connect(
+        data_dir: &Path,
+        busy: Duration,
+        lock: Option<Arc<File>>,
+    ) -> Result<Self, StorageError> {
         let options = SqliteConnectOptions::new()
             .filename(Self::path_in(data_dir))
             .create_if_missing(true)
@@ -62,6 +82,8 @@ impl Database {
             // FULL, not NORMAL: in WAL mode NORMAL may lose the last commits with the power.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted or overwritten is so in the file, too: keys are, in the end.
+            .pragma("secure_delete", "ON")
             .busy_timeout(busy);
         let pool = |connections| {
             SqlitePoolOptions::new()
@@ -85,7 +107,7 @@ impl Database {
         Ok(Self {
             readers,
             writer,
-            _lock: Arc::new(lock),
+            _lock: lock,
         })
     }
 

@@ -1,13 +1,19 @@
 //! SHA-256 digests as values: lower-case hex in text, compared as bytes.
 
-use crate::error::StorageError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
-use std::{fmt, fs::File, io::Read, path::Path, str::FromStr};
+use std::{
+    fmt,
+    io::{self, Read},
+    str::FromStr,
+};
+
+/// Bytes of a digest.
+pub(crate) const DIGEST_LEN: usize = 32;
 
 /// A SHA-256 digest (FIPS 180-4). As text: 64 lower-case hexadecimal digits, nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest([u8; 32]);
+pub struct Digest([u8; DIGEST_LEN]);
 
 impl Digest {
     /// The digest of `bytes`.
@@ -16,23 +22,14 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Of a file, read piece by piece. Blocks on the disk.
+    /// Of everything that there is to read.
     ///
     /// # Errors
-    /// [`StorageError::NotFound`] or [`StorageError::NotWritable`].
-    pub fn of_file(path: &Path) -> Result<Self, StorageError> {
-        let read = || {
-            let mut file = File::open(path)?;
-            let mut hasher = Hasher::default();
-            let mut buffer = vec![0; 64 * 1024];
-            loop {
-                match file.read(&mut buffer)? {
-                    0 => return Ok(hasher.finish()),
-                    read => hasher.update(buffer.get(..read).unwrap_or_default()),
-                }
-            }
-        };
-        read().map_err(|error| StorageError::file(path, error))
+    /// Those of the reader.
+    pub fn of_reader(reader: impl Read) -> io::Result<Self> {
+        let mut hashed = HashedReader::new(reader);
+        io::copy(&mut hashed, &mut io::sink())?;
+        Ok(hashed.digest())
     }
 
     /// The raw 32 bytes.
@@ -104,5 +101,31 @@ impl Hasher {
 
     pub(crate) fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
+    }
+}
+
+/// A reader whose bytes are hashed on their way.
+pub(crate) struct HashedReader<R> {
+    reader: R,
+    hasher: Hasher,
+}
+
+impl<R> HashedReader<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        let hasher = Hasher::default();
+        Self { reader, hasher }
+    }
+
+    /// Of what was read.
+    pub(crate) fn digest(self) -> Digest {
+        self.hasher.finish()
+    }
+}
+
+impl<R: Read> Read for HashedReader<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(into)?;
+        self.hasher.update(into.get(..count).unwrap_or_default());
+        Ok(count)
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with storage, told apart by what the caller can do about it.
 
+use crate::ids::HearingId;
 use std::{io, path::Path};
 
 /// An error of this crate. Each variant says what the caller can do.
@@ -42,6 +43,16 @@ pub enum StorageError {
     /// What was given cannot be stored (a path that leaves its folder, a limit passed).
     #[error("{0}")]
     Invalid(String),
+    /// The key of a hearing is neither in its folder nor in the database, so that nothing of its
+    /// record can be read or written. Bring either back from a backup; other hearings live.
+    #[error("the key of hearing {0} is missing: bring its hearing.key or the database back")]
+    KeyMissing(HearingId),
+    /// The time for which the hearing is kept is over, and its key was destroyed. Nothing helps.
+    #[error("the record of hearing {0} is gone: its key was destroyed")]
+    KeyDestroyed(HearingId),
+    /// The master key is missing or another one. Nothing starts without the right one.
+    #[error("{0}")]
+    MasterKey(String),
     /// A fault of the database that fits nothing above; an operator must look.
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
@@ -56,6 +67,11 @@ pub enum StorageError {
 impl StorageError {
     /// The error of a file operation on `path`.
     pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        // What our own readers say of an encrypted file needs no other words.
+        let source = match source.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(other) => other,
+        };
         let what = path.display().to_string();
         match source.kind() {
             // A limit on the size of one file (EFBIG) asks for the same as a full disk.
@@ -63,6 +79,7 @@ impl StorageError {
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::FileTooLarge => Self::DiskFull(what),
             io::ErrorKind::NotFound => Self::NotFound(what),
+            io::ErrorKind::InvalidData => Self::corrupt(what, source),
             _ => Self::NotWritable { what, source },
         }
     }
@@ -73,6 +90,19 @@ impl StorageError {
             what: what.to_string(),
             reason: reason.to_string(),
         }
+    }
+}
+
+/// For readers and writers that go where files are expected.
+impl From<StorageError> for io::Error {
+    fn from(error: StorageError) -> Self {
+        let kind = match &error {
+            StorageError::DiskFull(_) => io::ErrorKind::StorageFull,
+            StorageError::NotWritable { source, .. } => source.kind(),
+            StorageError::Corrupt { .. } => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
     }
 }
 

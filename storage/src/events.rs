@@ -191,7 +191,7 @@ impl Database {
     }
 }
 
-async fn append(
+pub(crate) async fn append(
     transaction: &mut Transaction<'static, Sqlite>,
     hearing: HearingId,
     events: Vec<NewEvent>,

@@ -3,9 +3,11 @@
 use crate::error::StorageError;
 use std::{
     fs::{self, File},
-    io::Write,
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
+use zeroize::Zeroizing;
 
 /// Ending of files in the making; whoever finds one may delete it.
 pub(crate) const PARTIAL_ENDING: &str = ".partial";
@@ -21,6 +23,44 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StorageError>
     });
     written.map_err(|error| StorageError::file(path, error))?;
     rename(partial, path)
+}
+
+/// Reads a secret; nothing if there is no such file.
+///
+/// # Errors
+/// [`StorageError::Invalid`] if others may read it: as ssh, we refuse such a key.
+pub(crate) fn read_private(path: &Path) -> Result<Option<Zeroizing<String>>, StorageError> {
+    match fs::metadata(path) {
+        Ok(found) if found.permissions().mode() & 0o077 != 0 => Err(StorageError::Invalid(
+            format!("{} may be read by others; chmod 600 it", path.display()),
+        )),
+        Ok(_) => fs::read_to_string(path)
+            .map(|secret| Some(Zeroizing::new(secret)))
+            .map_err(|error| StorageError::file(path, error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::file(path, error)),
+    }
+}
+
+/// Writes a new secret that nobody else may read, so that it is on disk whole or not at all.
+pub(crate) fn write_private(path: &Path, secret: &str) -> Result<(), StorageError> {
+    if let Some(dir) = path.parent() {
+        create_dirs(dir)?;
+    }
+    // A half-written key of an interrupted first start was never used: it is made anew.
+    let partial = path.with_extension("partial");
+    let write = || {
+        let mut file: File = File::options()
+            .create(true)
+            .truncate(true)
+            .write(true)
+            .mode(0o600)
+            .open(&partial)?;
+        file.write_all(secret.as_bytes())?;
+        file.sync_all()
+    };
+    write().map_err(|error| StorageError::file(path, error))?;
+    rename(&partial, path)
 }
 
 /// Gives a file or folder its name, durably.

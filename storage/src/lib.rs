@@ -6,8 +6,10 @@
 //!
 //! - [`Database`]: hearings, invitations, seats, events, draft lines, jobs, deliveries.
 //! - [`RecordSpool`]: the record while it grows; files alone, no rows.
+//! - [`at_rest`]: the keys of the hearings, and files that cannot be read without them.
 //! - [`HearingLog`]: the Merkle log over both, and its signed checkpoints.
 //! - [`Bundle`], [`Archive`], [`verify()`]: the sealed record of a closed hearing.
+//! - [`retention`]: until its key is destroyed.
 //! - [`registry`]: the embedded reference registry's own store.
 //!
 //! What a method answered `Ok` for is on disk. `docs/RECORD-FORMAT.md` describes the formats so
@@ -15,7 +17,9 @@
 
 pub mod archive;
 pub mod archive_path;
+pub mod at_rest;
 pub mod bundle;
+pub mod bundle_file;
 mod chain;
 pub mod checkpoint;
 pub mod chunk_log;
@@ -25,7 +29,9 @@ pub mod digest;
 pub mod draft;
 pub mod error;
 pub mod events;
+mod export;
 mod files;
+mod hearing_key_rows;
 pub mod hearing_log;
 pub mod hearings;
 pub mod ids;
@@ -39,15 +45,19 @@ pub mod node_key;
 mod note;
 pub mod recovery;
 pub mod registry;
+pub mod retention;
 mod seal;
 pub mod segment;
+pub mod segment_reader;
 pub mod segment_writer;
 pub mod spool;
 pub mod verify;
 
 pub use archive::Archive;
 pub use archive_path::ArchivePath;
+pub use at_rest::{BlockReader, BlockWriter, HearingKeys, KeySource, MasterKey};
 pub use bundle::{Bundle, BundleInput};
+pub use bundle_file::BundleFile;
 pub use checkpoint::Checkpoint;
 pub use database::Database;
 pub use deliveries::{Delivery, DeliveryState};
@@ -63,7 +73,9 @@ pub use log_runs::{LogRun, LogSource, StoredLog};
 pub use node_key::{NodeKey, PublicKey};
 pub use recovery::{Mended, Recovery};
 pub use registry::Registry;
+pub use retention::{Approval, Kept};
 pub use segment::SegmentFacts;
+pub use segment_reader::SegmentReader;
 pub use segment_writer::{Acknowledged, SegmentWriter};
 pub use spool::{RecordSpool, SegmentRecord, Tail};
 pub use verify::{Verdict, VerifyReport, Violation, verify};

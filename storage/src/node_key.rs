@@ -5,14 +5,7 @@ use ed25519_dalek::{
     Signature, Signer, SigningKey, VerifyingKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
-use std::{
-    fmt,
-    fs::{self, File},
-    io::Write,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    str::FromStr,
-};
+use std::{fmt, path::Path, str::FromStr};
 
 /// The private key of this node. `Debug` does not show it.
 pub struct NodeKey(SigningKey);
@@ -24,20 +17,12 @@ impl NodeKey {
     /// [`StorageError::Invalid`] if others may read the file (as ssh, we refuse such a key),
     /// [`StorageError::Corrupt`] if it holds no Ed25519 key, [`StorageError::NotWritable`].
     pub fn load_or_create(path: &Path) -> Result<Self, StorageError> {
-        match fs::metadata(path) {
-            Ok(found) if found.permissions().mode() & 0o077 != 0 => Err(StorageError::Invalid(
-                format!("{} may be read by others; chmod 600 it", path.display()),
-            )),
-            Ok(_) => {
-                let pem =
-                    fs::read_to_string(path).map_err(|error| StorageError::file(path, error))?;
-                let key = SigningKey::from_pkcs8_pem(&pem)
-                    .map_err(|error| StorageError::corrupt(path.display(), error))?;
-                Ok(Self(key))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(path),
-            Err(error) => Err(StorageError::file(path, error)),
-        }
+        let Some(pem) = files::read_private(path)? else {
+            return Self::create(path);
+        };
+        let key = SigningKey::from_pkcs8_pem(&pem)
+            .map_err(|error| StorageError::corrupt(path.display(), error))?;
+        Ok(Self(key))
     }
 
     fn create(path: &Path) -> Result<Self, StorageError> {
@@ -50,24 +35,7 @@ impl NodeKey {
         let pem = key
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|error| StorageError::corrupt("a new key", error))?;
-        if let Some(dir) = path.parent() {
-            files::create_dirs(dir)?;
-        }
-        // A half-written key of an interrupted first start was never used: it is made anew.
-        let partial = path.with_extension("partial");
-        let write = || {
-            let mut file: File = File::options()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&partial)?;
-            file.write_all(pem.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&partial, path)
-        };
-        write().map_err(|error| StorageError::file(path, error))?;
-        files::sync_parent(path)?;
+        files::write_private(path, &pem)?;
         Ok(Self(key))
     }
 

@@ -1,7 +1,7 @@
 //! Mending the record after the process died: nothing acknowledged is lost, nothing torn is left.
 
 use crate::{
-    chunk_log::{ChunkLog, Ending, check_media},
+    chunk_log::{ChunkLog, Ending},
     error::StorageError,
     files::{self, PARTIAL_ENDING},
     ids::HearingId,
@@ -22,7 +22,7 @@ pub struct Mended {
     pub facts: SegmentFacts,
     /// Bytes that it keeps; `0` when it had no acknowledged chunk and was removed.
     pub kept: u64,
-    /// Bytes of the record file that had never been acknowledged and were cut off.
+    /// Bytes on disk of what had never been acknowledged and was cut off the record file.
     pub cut: u64,
     /// Where it ends now, milliseconds on the hearing's record clock.
     pub ends_ms: u64,
@@ -33,8 +33,8 @@ pub struct Mended {
 pub struct Recovery {
     /// Segments that were brought to an end.
     pub mended: Vec<Mended>,
-    /// Segments that are damaged in a way that no crash explains. They are left untouched, for a
-    /// person to look at.
+    /// Segments that are damaged in a way that no crash explains, or whose hearing's key is missing.
+    /// They are left untouched, for a person to look at.
     pub damaged: Vec<StorageError>,
 }
 
@@ -66,10 +66,10 @@ impl RecordSpool {
         for path in self.facts_files(hearing)? {
             match self.mend(&path) {
                 Ok(mended) => recovery.mended.extend(mended),
-                Err(error @ (StorageError::Corrupt { .. } | StorageError::NotFound(_))) => {
-                    recovery.damaged.push(error);
+                Err(error @ (StorageError::DiskFull(_) | StorageError::NotWritable { .. })) => {
+                    return Err(error);
                 }
-                Err(error) => return Err(error),
+                Err(error) => recovery.damaged.push(error),
             }
         }
         Ok(recovery)
@@ -122,10 +122,15 @@ impl RecordSpool {
         let media_len = fs::metadata(&paths.media)
             .map_err(|error| StorageError::file(&paths.media, error))?
             .len();
-        check_media(&paths.media, &log.chunks)?;
+        if !log.chunks.is_empty() {
+            let media = self.opener(&facts)?;
+            for chunk in &log.chunks {
+                media.read(&paths.media, chunk)?;
+            }
+        }
         let mended = Mended {
             kept: log.media_len,
-            cut: media_len - log.media_len,
+            cut: media_len - log.stored_len(),
             ends_ms: log.ends_ms,
             facts,
         };
@@ -133,7 +138,7 @@ impl RecordSpool {
             remove_segment(&paths)?;
             return Ok(Some(mended));
         }
-        cut(&paths.media, log.media_len, &[])?;
+        cut(&paths.media, log.stored_len(), &[])?;
         cut(
             &paths.log,
             log.log_len,

@@ -1,6 +1,7 @@
 //! Writing one segment: a chunk counts when its bytes and then its line are on disk.
 
 use crate::{
+    at_rest::ChunkSealer,
     chunk_log::{ChunkLog, Ending},
     digest::Digest,
     error::StorageError,
@@ -23,6 +24,7 @@ pub struct SegmentWriter {
     paths: SegmentFiles,
     media: File,
     log: File,
+    sealer: ChunkSealer,
     state: ChunkLog,
     broken: bool,
 }
@@ -45,6 +47,7 @@ impl SegmentWriter {
         paths: SegmentFiles,
         media: File,
         log: File,
+        sealer: ChunkSealer,
     ) -> Self {
         let state = ChunkLog::empty(facts_digest, facts.starts_ms);
         Self {
@@ -52,6 +55,7 @@ impl SegmentWriter {
             paths,
             media,
             log,
+            sealer,
             state,
             broken: false,
         }
@@ -90,8 +94,9 @@ impl SegmentWriter {
             return Ok(self.acknowledged());
         }
         let (chunk, line, hash) = self.state.chunk_line(bytes, ends_ms);
+        let sealed = self.sealer.seal(&chunk, bytes)?;
         // Bytes first, line second: a line on disk always speaks of bytes on disk.
-        self.write(Target::Media, bytes)?;
+        self.write(Target::Media, &sealed)?;
         self.write(Target::Log, line.as_bytes())?;
         self.state.media_len += chunk.len;
         self.state.ends_ms = chunk.ends_ms;
@@ -136,7 +141,7 @@ impl SegmentWriter {
             Err(error) => {
                 let error = StorageError::file(path, error);
                 let full = matches!(error, StorageError::DiskFull(_));
-                let undone = cut(&mut self.media, self.state.media_len)
+                let undone = cut(&mut self.media, self.state.stored_len())
                     .and_then(|()| cut(&mut self.log, self.state.log_len));
                 self.broken = !full || undone.is_err();
                 Err(error)

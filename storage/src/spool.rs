@@ -1,32 +1,35 @@
 //! The record as it grows: files on the local disk that are the only truth about themselves.
 //!
+//! The record files are encrypted, chunk by chunk ([`at_rest`](crate::at_rest)); every length and
+//! offset here is that of the plain bytes.
+//!
 //! No database row repeats what the files say, so there is nothing to disagree with after a crash.
 //! Layout: `<dir>/<hearing>/<participant>/<source>-<segment>` + `.webm` or `.mkv` (the record), `.chunks.jsonl`
 //! (what of it is acknowledged) and `.segment.json` (what it is). `docs/RECORD-FORMAT.md` has the
 //! formats.
 
 use crate::{
-    chunk_log::{Chunk, ChunkLog, Ending},
+    at_rest::{ChunkOpener, ChunkSealer, HearingKeys, MasterKey},
+    chunk_log::{Chunk, ChunkLog, Ending, chunks_from, last_line},
     digest::Digest,
     error::StorageError,
     files,
     ids::HearingId,
     segment::{FACTS_ENDING, SegmentFacts, SegmentFiles},
+    segment_reader::SegmentReader,
     segment_writer::SegmentWriter,
 };
 use std::{
     fs::{self, File},
-    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    sync::Arc,
 };
-
-/// How much of a log's end is read to find its last whole line. A line has at most 330 bytes.
-const LAST_LINE_WINDOW: u64 = 1024;
 
 /// The folder of records in the making. All methods block on the disk.
 #[derive(Debug, Clone)]
 pub struct RecordSpool {
     dir: PathBuf,
+    keys: HearingKeys,
 }
 
 /// A segment and what of it is acknowledged.
@@ -62,8 +65,18 @@ pub struct Tail {
 impl RecordSpool {
     /// The records in `dir`, which is made when the first segment is.
     #[must_use]
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+    pub fn new(dir: impl Into<PathBuf>, master: Arc<MasterKey>) -> Self {
+        let dir = dir.into();
+        Self {
+            keys: HearingKeys::new(dir.clone(), master),
+            dir,
+        }
+    }
+
+    /// The keys of the hearings. A hearing needs one before its first segment.
+    #[must_use]
+    pub fn keys(&self) -> &HearingKeys {
+        &self.keys
     }
 
     /// The folder.
@@ -78,7 +91,7 @@ impl RecordSpool {
         self.dir.join(hearing.to_string())
     }
 
-    /// The record file of a segment, for players and decoders.
+    /// Where the record file of a segment lies. It is encrypted.
     #[must_use]
     pub fn media_path(&self, facts: &SegmentFacts) -> PathBuf {
         self.files(facts).media
@@ -88,7 +101,8 @@ impl RecordSpool {
     ///
     /// # Errors
     /// [`StorageError::Conflict`] if the segment exists, [`StorageError::Invalid`] if its source
-    /// is not a name, [`StorageError::DiskFull`] or [`StorageError::NotWritable`].
+    /// is not a name, [`StorageError::KeyMissing`] and the like if the hearing has no key,
+    /// [`StorageError::DiskFull`] or [`StorageError::NotWritable`].
     pub fn open_segment(&self, facts: SegmentFacts) -> Result<SegmentWriter, StorageError> {
         if !facts.source_is_a_name() {
             return Err(StorageError::Invalid(
@@ -102,6 +116,7 @@ impl RecordSpool {
                 facts.segment
             )));
         }
+        let key = self.keys.key(facts.hearing)?;
         if let Some(dir) = paths.facts.parent() {
             files::create_dirs(dir)?;
         }
@@ -115,6 +130,7 @@ impl RecordSpool {
             paths,
             media,
             log,
+            ChunkSealer::new(key.secret())?,
         ))
     }
 
@@ -140,11 +156,12 @@ impl RecordSpool {
         self.segment_at(&self.files(facts).facts)
     }
 
-    /// Acknowledged bytes of a segment from `offset` on, at most `max`. Cheap to call often: only
-    /// the end of the log is read.
+    /// Acknowledged bytes of a segment from `offset` on, at most `max`. Cheap to call often: of the
+    /// log only the end and the lines of these bytes are read, and what leads to them.
     ///
     /// # Errors
-    /// [`StorageError::NotFound`] if there is no such segment.
+    /// [`StorageError::NotFound`] if there is no such segment, [`StorageError::Corrupt`] if its
+    /// bytes are not what was written, [`StorageError::KeyMissing`] and the like.
     pub fn read_from(
         &self,
         facts: &SegmentFacts,
@@ -152,22 +169,49 @@ impl RecordSpool {
         max: usize,
     ) -> Result<Tail, StorageError> {
         let paths = self.files(facts);
-        let (acknowledged, ends_ms, ended) = last_line(&paths.log, facts)?;
+        let (acknowledged, ends_ms, ended) = last_line(&paths.log, facts.starts_ms)?;
         let wanted = acknowledged.saturating_sub(offset).min(max as u64);
-        let read = || {
-            let mut media = File::open(&paths.media)?;
-            media.seek(SeekFrom::Start(offset))?;
-            let mut bytes = Vec::new();
-            media.take(wanted).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        let bytes = read().map_err(|error| StorageError::file(&paths.media, error))?;
+        let mut bytes = Vec::new();
+        if wanted > 0 {
+            let media = self.opener(facts)?;
+            let wanted = usize::try_from(wanted).unwrap_or(max);
+            for chunk in chunks_from(&paths.log, offset)? {
+                let chunk = chunk?;
+                let piece = media.read(&paths.media, &chunk)?;
+                let skipped = offset.saturating_sub(chunk.offset) as usize;
+                bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
+                if bytes.len() >= wanted {
+                    bytes.truncate(wanted);
+                    break;
+                }
+            }
+        }
         Ok(Tail {
             bytes,
             acknowledged,
             ends_ms,
             ended,
         })
+    }
+
+    /// Reads the acknowledged bytes of a segment from its first one on.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`], [`StorageError::Corrupt`], [`StorageError::KeyMissing`] and the
+    /// like.
+    pub fn reader(&self, record: &SegmentRecord) -> Result<SegmentReader, StorageError> {
+        let opener = self.opener(&record.facts)?;
+        let path = self.files(&record.facts).media;
+        Ok(SegmentReader::new(path, opener, record.chunks.clone()))
+    }
+
+    /// The digest of a segment's acknowledged bytes, all of which are checked.
+    ///
+    /// # Errors
+    /// As [`RecordSpool::reader`].
+    pub fn digest(&self, record: &SegmentRecord) -> Result<Digest, StorageError> {
+        let path = self.files(&record.facts).media;
+        Digest::of_reader(self.reader(record)?).map_err(|error| StorageError::file(&path, error))
     }
 
     /// The hearings that have a folder here.
@@ -201,6 +245,12 @@ impl RecordSpool {
         SegmentFiles::of(&self.hearing_dir(facts.hearing), facts)
     }
 
+    /// The record file of a segment, to be read.
+    pub(crate) fn opener(&self, facts: &SegmentFacts) -> Result<ChunkOpener, StorageError> {
+        let key = self.keys.key(facts.hearing)?;
+        ChunkOpener::open(&self.files(facts).media, key.secret())
+    }
+
     fn segment_at(&self, facts_path: &Path) -> Result<SegmentRecord, StorageError> {
         let (facts, digest) = SegmentFiles::read_facts(facts_path)?;
         let path = self.files(&facts).log;
@@ -223,38 +273,4 @@ impl RecordSpool {
 fn create(path: &Path) -> Result<File, StorageError> {
     // Truncates: without its facts the file belongs to a segment that never began.
     File::create(path).map_err(|error| StorageError::file(path, error))
-}
-
-/// Acknowledged bytes, where they end on the record clock, and whether that is the end, by the
-/// last whole line of a log.
-fn last_line(path: &Path, facts: &SegmentFacts) -> Result<(u64, u64, bool), StorageError> {
-    let read = || {
-        let mut log = File::open(path)?;
-        let len = log.metadata()?.len();
-        log.seek(SeekFrom::Start(len.saturating_sub(LAST_LINE_WINDOW)))?;
-        let mut window = Vec::new();
-        log.read_to_end(&mut window)?;
-        Ok(window)
-    };
-    let window = read().map_err(|error| StorageError::file(path, error))?;
-    let Some(whole) = window.iter().rposition(|byte| *byte == b'\n') else {
-        return Ok((0, facts.starts_ms, false));
-    };
-    let line = window
-        .get(..whole)
-        .and_then(|lines| lines.rsplit(|byte| *byte == b'\n').next());
-    let value: serde_json::Value = serde_json::from_slice(line.unwrap_or_default())
-        .map_err(|_| StorageError::corrupt(path.display(), "the last line is not JSON"))?;
-    let number = |name: &str| value.get(name).and_then(serde_json::Value::as_u64);
-    let (Some(len), Some(ends_ms)) = (number("len"), number("ends_ms")) else {
-        return Err(StorageError::corrupt(
-            path.display(),
-            "the last line is no chunk and no end",
-        ));
-    };
-    Ok((
-        number("offset").unwrap_or(0) + len,
-        ends_ms,
-        value.get("end").is_some(),
-    ))
 }

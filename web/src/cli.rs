@@ -1,8 +1,8 @@
 //! The command line.
 
 use crate::{
-    bad_line, config::Config, demo_run, log, model_command, rehearse::RehearseArgs, serve,
-    stores::seal_key, verify_command,
+    bad_line, config::Config, demo_run, export_command, log, model_command, rehearse::RehearseArgs,
+    retention_command, serve, stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
 use otyrys_media::recorder::{MuxingProgram, run_muxing};
@@ -44,6 +44,8 @@ enum Command {
     /// Checks a bundle (record, events, protocol) offline and names the first byte that does not
     /// hold.
     Verify(verify_command::VerifyArgs),
+    /// Hands out the record of a closed hearing: decrypted, as `otyrys verify` checks it.
+    Export(export_command::ExportArgs),
     /// Prints the public key of this server's seal, for those who verify its bundles.
     Key,
     /// Brings the database to this version's schema and exits.
@@ -106,6 +108,10 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(args) => verify_command::run(&args),
+        Command::Export(args) => {
+            runtime()?.block_on(export_command::run(&config, args))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Key => {
             let key = seal_key(&config.server.data_dir)?;
             tell(&mut std::io::stdout(), &key.public().to_string());

@@ -17,8 +17,8 @@ use otyrys_media::{
 };
 use otyrys_signaling::{Hearing, Participant, TrackSource, wire::DraftLine};
 use otyrys_storage::{
-    ArchivePath, Bundle, BundleInput, Digest, HearingLog, Reach, SegmentFacts, SegmentRecord,
-    StorageError, StoredLog,
+    ArchivePath, Bundle, BundleInput, HearingLog, Reach, SegmentFacts, SegmentRecord, StorageError,
+    StoredLog,
     ids::{HearingId, ParticipantId},
 };
 use serde_json::json;
@@ -91,12 +91,12 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
     tokio::task::spawn_blocking(move || -> Result<Bundle, AttachError> {
         let stores = stores_there;
         let segments = stores.spool.segments(id)?;
-        let playback = make_playback(&stores, id, &segments)?;
         let names = names(&hearing);
         let record = segments
             .iter()
             .map(|segment| record_file(&stores, &names, segment))
             .collect::<Result<Vec<_>, _>>()?;
+        let playback = make_playback(&stores, id, &segments)?;
         let document = document(&hearing, row.court_offset, lines, record, means);
         let documents = vec![
             ("protocol.json".to_owned(), document.to_json()?.into_bytes()),
@@ -158,7 +158,11 @@ fn make_playback(
         let ending = playback_ending(&segment.facts);
         let file = dir.join(format!("{}{ending}", segment.facts.segment));
         if !file.exists() {
-            make_seekable(&stores.spool.media_path(&segment.facts), &file)?;
+            let part = file.with_extension("part");
+            let mut copy = stores.spool.keys().create_file(id, &part)?;
+            make_seekable(stores.spool.reader(segment)?, &mut copy)?;
+            copy.finish()?;
+            fs::rename(part, &file)?;
         }
         made.push((path, file));
     }
@@ -223,7 +227,7 @@ fn record_file(
         playback: Some(playback_path(facts)),
         starts_ms: ms(facts.starts_ms),
         ends_ms: ms(segment.ends_ms),
-        sha256: Digest::of_file(&stores.spool.media_path(facts))?.to_string(),
+        sha256: stores.spool.digest(segment)?.to_string(),
     })
 }
 

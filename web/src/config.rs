@@ -4,12 +4,14 @@
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
 mod limits;
+mod retention;
 
 use crate::{hub::LineTestLimits, secrets::Private};
 use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use otyrys_storage::KeySource;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -18,6 +20,7 @@ use std::{
 };
 
 pub use limits::LimitsConfig;
+pub use retention::RetentionConfig;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +36,8 @@ pub struct Config {
     pub turn: TurnConfig,
     /// The record.
     pub record: RecordConfig,
+    /// For how long records are kept.
+    pub retention: RetentionConfig,
     /// The draft protocol.
     pub draft: DraftConfig,
     /// The case registry that results are delivered to.
@@ -149,9 +154,24 @@ impl Default for TurnConfig {
 pub struct RecordConfig {
     /// A track that arrives and is not written for so long takes the session off the record.
     pub fault_after_ms: u64,
+    /// File of the master key. Empty: `keys/master.key` in the data folder, made at the first
+    /// start.
+    pub master_key_file: Option<PathBuf>,
+    /// A program and its arguments that write the master key to their output, in place of a file.
+    pub master_key_command: Vec<String>,
 }
 
 impl RecordConfig {
+    /// Where the master key of a data folder comes from.
+    #[must_use]
+    pub fn master_key(&self, data_dir: &Path) -> KeySource {
+        if !self.master_key_command.is_empty() {
+            return KeySource::Command(self.master_key_command.clone());
+        }
+        let file = self.master_key_file.clone();
+        KeySource::File(file.unwrap_or_else(|| data_dir.join("keys").join("master.key")))
+    }
+
     /// [`Self::fault_after_ms`] as a duration.
     #[must_use]
     pub fn fault_after(&self) -> Duration {
@@ -163,6 +183,8 @@ impl Default for RecordConfig {
     fn default() -> Self {
         Self {
             fault_after_ms: 3_000,
+            master_key_file: None,
+            master_key_command: Vec::new(),
         }
     }
 }
@@ -276,11 +298,11 @@ pub enum ConfigError {
     Unreadable(Box<figment::Error>),
     /// A limit that no server can keep or no hearing can be held with.
     #[error(
-        "the configuration cannot be used: limits.{knob} is {value}; it may be from {least} to {most}"
+        "the configuration cannot be used: {knob} is {value}; it may be from {least} to {most}"
     )]
     OutOfRange {
-        /// Its name.
-        knob: &'static str,
+        /// Its section and name.
+        knob: String,
         /// As set.
         value: u64,
         /// The least that it may be.
@@ -311,6 +333,7 @@ impl Config {
             .extract()
             .map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
         config.limits.check()?;
+        config.retention.check()?;
         Ok(config)
     }
 }

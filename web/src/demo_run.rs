@@ -8,7 +8,7 @@ use crate::{
     serve::{Server, speech_dir},
 };
 use clap::Args;
-use otyrys_storage::{DeliveryState, Verdict, ids::ParticipantId, verify};
+use otyrys_storage::{Bundle, DeliveryState, Verdict, ids::ParticipantId, verify};
 use otyrys_transcribe::wer;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -119,7 +119,10 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
         &format!("{packages}"),
     );
     checks.expect("the delivery was acknowledged", delivery, "");
-    let verdict = verify(&bundle, None)?;
+    let exported = data_dir.join("export");
+    let (target, keys) = (exported.clone(), server.stores.spool.keys().clone());
+    tokio::task::spawn_blocking(move || Bundle::read(&bundle)?.export(&keys, &target)).await??;
+    let verdict = verify(&exported, None)?;
     match &verdict {
         Verdict::Holds(report) => checks.expect("the bundle verifies", true, &report.to_string()),
         Verdict::Broken(violations) => {
@@ -133,7 +136,7 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
     server.stop().await;
     tell(
         &mut out,
-        &format!("Record, protocol and seal: {}", bundle.display()),
+        &format!("Record, protocol and seal: {}", exported.display()),
     );
     tell(
         &mut out,

@@ -169,8 +169,8 @@ impl Jobs {
             let row = database.hearing(hearing).await?;
             let dir = self.stores.bundle_dir(hearing);
             let bundle = Bundle::read(&dir)?;
-            let key = hearing.to_string();
-            let package = DeliveryPackage::of_bundle(key, row.case_number, &bundle).await?;
+            let (key, keys) = (hearing.to_string(), self.stores.spool.keys().clone());
+            let package = DeliveryPackage::of_bundle(key, row.case_number, bundle, keys).await?;
             deliver_once(database, self.registry.as_ref(), hearing, &package).await
         };
         match outcome.await {

@@ -124,7 +124,7 @@ impl Server {
         let address = listener.local_addr()?;
         let addresses = advertised(&config)?;
         let public_url = public_url(&config, address, &addresses);
-        let stores = Stores::open(&config.server.data_dir).await?;
+        let stores = Stores::open(&config.server.data_dir, &config.record).await?;
         mend(&stores)?;
 
         let certificate = tls::certificate_files(&config.server, &addresses)?;

@@ -1,13 +1,15 @@
 //! Everything that is kept, opened from one folder.
 
-use crate::secrets::Secret;
+use crate::{config::RecordConfig, secrets::Secret};
 use otyrys_storage::{
-    Archive, Database, NodeKey, RecordSpool, Registry, StorageError, registry::Limits,
+    Archive, Database, HearingKeys, MasterKey, NodeKey, RecordSpool, Registry, StorageError,
+    ids::HearingId, registry::Limits,
 };
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The stores of one server.
@@ -28,8 +30,9 @@ impl Stores {
     /// Opens the stores in `dir`, making what is missing, and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StorageError::InUse`] when another server has the folder; else those of the disk.
-    pub async fn open(dir: &Path) -> Result<Self, StorageError> {
+    /// [`StorageError::InUse`] when another server has the folder, [`StorageError::MasterKey`] when
+    /// the master key is missing or another one; else those of the disk.
+    pub async fn open(dir: &Path, record: &RecordConfig) -> Result<Self, StorageError> {
         // Records and keys of courts: nobody else on this machine may look in.
         let private = |source| StorageError::NotWritable {
             what: dir.display().to_string(),
@@ -39,10 +42,11 @@ impl Stores {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(private)?;
         let database = Database::open(dir).await?;
         database.migrate().await?;
+        let spool = open_spool(dir, record, &database).await?;
         Ok(Self {
             registry: Registry::open(database.clone(), &dir.join("registry"), Limits::default())?,
             archive: Archive::in_folder(&dir.join("archive"))?,
-            spool: RecordSpool::new(dir.join("record")),
+            spool,
             database,
             dir: dir.to_owned(),
         })
@@ -58,13 +62,13 @@ impl Stores {
 
     /// Where the bundle of a hearing is made.
     #[must_use]
-    pub fn bundle_dir(&self, hearing: otyrys_storage::ids::HearingId) -> PathBuf {
-        self.dir.join("bundles").join(hearing.to_string())
+    pub fn bundle_dir(&self, hearing: HearingId) -> PathBuf {
+        bundle_dir(&self.dir, hearing)
     }
 
     /// Where seekable copies for players are made.
     #[must_use]
-    pub fn playback_dir(&self, hearing: otyrys_storage::ids::HearingId) -> PathBuf {
+    pub fn playback_dir(&self, hearing: HearingId) -> PathBuf {
         self.dir.join("playback").join(hearing.to_string())
     }
 
@@ -109,6 +113,43 @@ impl Stores {
         };
         probe().is_ok()
     }
+}
+
+/// Opens the record, and sees to it that each hearing has its key. A hearing whose key is lost
+/// keeps no other from being held.
+async fn open_spool(
+    dir: &Path,
+    record: &RecordConfig,
+    database: &Database,
+) -> Result<RecordSpool, StorageError> {
+    let records = record_dir(dir);
+    let source = record.master_key(dir);
+    let in_use = database.has_hearing_keys().await? || HearingKeys::exist_in(&records)?;
+    let master = match in_use {
+        true => MasterKey::load(&source).await?,
+        false => MasterKey::load_or_create(&source).await?,
+    };
+    let spool = RecordSpool::new(records, Arc::new(master));
+    for hearing in database.hearings().await? {
+        match spool.keys().ensure(database, hearing.id).await {
+            Ok(()) | Err(StorageError::KeyDestroyed(_)) => {}
+            Err(error @ StorageError::MasterKey(_)) => return Err(error),
+            Err(error) => {
+                tracing::error!(hearing.id = %hearing.id, %error, "the record of a hearing cannot be read or written: somebody must look");
+            }
+        }
+    }
+    Ok(spool)
+}
+
+/// Where the records of a data folder grow, with the keys of their hearings.
+pub(crate) fn record_dir(dir: &Path) -> PathBuf {
+    dir.join("record")
+}
+
+/// Where the bundle of a hearing is made in a data folder.
+pub(crate) fn bundle_dir(dir: &Path, hearing: HearingId) -> PathBuf {
+    dir.join("bundles").join(hearing.to_string())
 }
 
 /// The key with which the server of a data folder seals bundles; made at the first call.

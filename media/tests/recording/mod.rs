@@ -15,7 +15,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use otyrys_media::recorder::{
     ChunkSink, ChunkWriter, FeedId, FeedInfo, MuxingProgram, Recorder, RecorderConfig,
-    RecorderEvent, SegmentKey, run_muxing,
+    RecorderError, RecorderEvent, SeekableInfo, SegmentKey, make_seekable, run_muxing,
 };
 use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey, TrackKind};
 
@@ -375,6 +375,12 @@ pub(crate) fn saved(folder: &tempfile::TempDir, bytes: &[u8]) -> PathBuf {
     let path = folder.path().join(format!("{}.webm", bytes.len()));
     std::fs::write(&path, bytes).unwrap();
     path
+}
+
+/// The seekable copy of a file.
+pub(crate) fn copied(input: &Path, output: &Path) -> Result<SeekableInfo, RecorderError> {
+    let mut copy = std::fs::File::create(output)?;
+    make_seekable(std::fs::File::open(input)?, &mut copy)
 }
 
 /// Times of all blocks in milliseconds, as ffprobe reads them.

@@ -1,6 +1,6 @@
 //! What can be lost has an answer that a caller can act on.
 
-use crate::common::{Court, chunk, event, new_hearing, segment};
+use crate::common::{Court, chunk, event, master_key, new_hearing, segment, spool_of};
 use otyrys_storage::{
     Database, RecordSpool, StorageError,
     ids::{HearingId, ParticipantId},
@@ -19,6 +19,7 @@ async fn a_data_directory_in_use_is_refused_until_it_is_free() {
         hearing,
         judge,
         witness,
+        ..
     } = court;
     drop(database);
     let database = Database::open(dir.path()).await.unwrap();
@@ -75,18 +76,20 @@ async fn a_file_that_is_no_database_is_damaged() {
     );
 }
 
-#[test]
-fn a_record_that_cannot_be_written_says_so_at_once() {
+#[tokio::test]
+async fn a_record_that_cannot_be_written_says_so_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = RecordSpool::new(dir.path().join("record"));
-    fs::write(spool.dir(), "a file where the folder should be").unwrap();
     let facts = segment(HearingId::generate(), ParticipantId::generate(), 0);
+    let spool = spool_of(dir.path(), facts.hearing).await;
+    fs::remove_dir_all(spool.dir()).unwrap();
+    fs::write(spool.dir(), "a file where the folder should be").unwrap();
     let opened = spool.open_segment(facts.clone());
     assert!(
         matches!(opened, Err(StorageError::NotWritable { .. })),
         "{opened:?}"
     );
     fs::remove_file(spool.dir()).unwrap();
+    spool.keys().create(facts.hearing).unwrap();
     spool
         .open_segment(facts.clone())
         .unwrap()
@@ -110,8 +113,8 @@ fn a_record_that_cannot_be_written_says_so_at_once() {
 
 /// Runs [`write_until_full`] in a process of its own whose files may not pass 64 KiB, which the
 /// kernel reports as it reports a full disk.
-#[test]
-fn a_full_disk_takes_nothing_that_was_acknowledged() {
+#[tokio::test]
+async fn a_full_disk_takes_nothing_that_was_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
     let status = Command::new("bash")
         .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$@\"", "bash"])
@@ -125,7 +128,7 @@ fn a_full_disk_takes_nothing_that_was_acknowledged() {
         .status()
         .unwrap();
     assert!(status.success());
-    let spool = RecordSpool::new(dir.path());
+    let spool = RecordSpool::new(dir.path().join("record"), master_key(dir.path()).await);
     let recovery = spool.recover().unwrap();
     let mended = &recovery.mended[0];
     // 65,536 bytes hold six chunks of 10,000; the small seventh fitted, too.
@@ -133,12 +136,12 @@ fn a_full_disk_takes_nothing_that_was_acknowledged() {
     assert_eq!(spool.segment(&mended.facts).unwrap().chunks.len(), 7);
 }
 
-#[test]
+#[tokio::test]
 #[ignore = "the child of a_full_disk_takes_nothing_that_was_acknowledged"]
-fn write_until_full() {
+async fn write_until_full() {
     let dir = env::var_os("OTYRYS_TEST_SPOOL").unwrap();
-    let spool = RecordSpool::new(Path::new(&dir));
     let facts = segment(HearingId::generate(), ParticipantId::generate(), 0);
+    let spool = spool_of(Path::new(&dir), facts.hearing).await;
     let mut writer = spool.open_segment(facts).unwrap();
     for n in 1..=6 {
         writer

@@ -2,18 +2,19 @@
 
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    BundleInput, Database, HearingLog, NewEvent, NewHearing, NewParticipant, NodeKey, Reach,
-    RecordSpool, SegmentFacts, StorageError,
+    Bundle, BundleInput, Database, HearingLog, KeySource, MasterKey, NewEvent, NewHearing,
+    NewParticipant, NodeKey, Reach, RecordSpool, SegmentFacts, StorageError,
     ids::{HearingId, ParticipantId, SegmentId},
 };
 use serde_json::json;
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 
 /// A data directory with one hearing of two people.
 pub(crate) struct Court {
     pub(crate) dir: TempDir,
     pub(crate) database: Database,
+    spool: RecordSpool,
     pub(crate) hearing: HearingId,
     pub(crate) judge: ParticipantId,
     pub(crate) witness: ParticipantId,
@@ -39,9 +40,12 @@ impl Court {
             .create_hearing(&new_hearing(hearing, judge, witness))
             .await
             .unwrap();
+        let spool = RecordSpool::new(dir.path().join("record"), master_key(dir.path()).await);
+        spool.keys().ensure(&database, hearing).await.unwrap();
         Self {
             dir,
             database,
+            spool,
             hearing,
             judge,
             witness,
@@ -49,7 +53,21 @@ impl Court {
     }
 
     pub(crate) fn spool(&self) -> RecordSpool {
-        RecordSpool::new(self.dir.path().join("record"))
+        self.spool.clone()
+    }
+
+    /// Writes the bundle, encrypted, and hands it out at `out` as `otyrys export` does.
+    pub(crate) fn sealed(
+        &self,
+        out: &Path,
+        input: &BundleInput,
+        key: &NodeKey,
+    ) -> Result<Bundle, StorageError> {
+        let bundle = Bundle::write(&out.with_extension("at-rest"), input, &self.spool, key)?;
+        if !out.exists() {
+            bundle.export(self.spool.keys(), out)?;
+        }
+        Ok(bundle)
     }
 
     /// The log as a process that has just been started finds it.
@@ -69,6 +87,19 @@ impl Court {
             .await?;
         Ok(made.map(|checkpoint| checkpoint.size))
     }
+}
+
+/// The master key of a folder; made if there is none.
+pub(crate) async fn master_key(dir: &Path) -> Arc<MasterKey> {
+    let source = KeySource::File(dir.join("keys/master.key"));
+    Arc::new(MasterKey::load_or_create(&source).await.unwrap())
+}
+
+/// The record of a folder without a database, in which this hearing has its key.
+pub(crate) async fn spool_of(dir: &Path, hearing: HearingId) -> RecordSpool {
+    let spool = RecordSpool::new(dir.join("record"), master_key(dir).await);
+    spool.keys().create(hearing).unwrap();
+    spool
 }
 
 pub(crate) fn new_hearing(

@@ -13,6 +13,8 @@ mod common;
 mod jobs_and_deliveries_outlive_the_process;
 mod one_flipped_byte_in_a_bundle_is_found;
 mod the_event_chain_cannot_be_rewritten;
+mod the_key_of_a_hearing_is_destroyed_by_two_persons;
 mod the_log_of_a_hearing_has_no_hole;
 mod the_published_seal_can_be_checked;
 mod the_record_survives_kill_9_at_any_byte;
+mod what_lies_on_the_disk_cannot_be_read;

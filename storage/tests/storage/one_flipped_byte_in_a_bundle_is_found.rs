@@ -13,7 +13,7 @@ fn violations(dir: &Path) -> Vec<Violation> {
     }
 }
 
-/// Changes a file of the bundle without touching the spool behind its hard link.
+/// Changes a file of the bundle.
 fn overwrite(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -23,7 +23,7 @@ fn overwrite(path: &Path, bytes: &[u8]) {
 async fn an_untouched_bundle_holds_and_says_what_was_checked() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let bundle = court.sealed(&out, &input, &key).unwrap();
     let Verdict::Holds(report) = verify(&out, Some(&key.public())).unwrap() else {
         panic!("{:?}", violations(&out));
     };
@@ -46,17 +46,14 @@ async fn an_untouched_bundle_holds_and_says_what_was_checked() {
         panic!("another key's seal was taken");
     };
     assert_eq!(found[0].file, "key.txt");
-    assert_eq!(
-        Bundle::write(&out, &input, &court.spool(), &key).unwrap(),
-        bundle
-    );
+    assert_eq!(court.sealed(&out, &input, &key).unwrap(), bundle);
 }
 
 #[tokio::test]
 async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    court.sealed(&out, &input, &key).unwrap();
     let files = files_under(&out);
     assert_eq!(files.len(), 4 + 2 + 2 + 6);
     // A fixed seed: the same positions in every run (xorshift64, Marsaglia 2003).
@@ -101,7 +98,7 @@ async fn one_flipped_bit_anywhere_is_found_in_the_file_where_it_is() {
 async fn no_byte_of_the_seal_and_the_key_can_be_changed() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    court.sealed(&out, &input, &key).unwrap();
     for file in ["seal.txt", "key.txt"] {
         let path = out.join(file);
         let whole = fs::read(&path).unwrap();
@@ -123,7 +120,7 @@ async fn no_byte_of_the_seal_and_the_key_can_be_changed() {
 async fn a_violation_in_the_record_names_the_second_of_the_hearing() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let bundle = court.sealed(&out, &input, &key).unwrap();
     let witness = &bundle.manifest.segments[1].path;
     let path = witness.under(&out);
     let mut bytes = fs::read(&path).unwrap();
@@ -145,7 +142,7 @@ async fn a_violation_in_the_record_names_the_second_of_the_hearing() {
 async fn a_chunk_log_written_anew_is_found_at_its_first_line_that_is_not_in_the_log() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let bundle = court.sealed(&out, &input, &key).unwrap();
     let media = &bundle.manifest.segments[1].path;
     let log = media.as_str().replace(".webm", ".chunks.jsonl");
     let (forged_media, forged_log) = forged(&out.join(media.as_str()), &out.join(&log));
@@ -195,7 +192,7 @@ fn forged(media: &Path, log: &Path) -> (Vec<u8>, String) {
 async fn missing_added_shortened_and_lengthened_files_are_found() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    court.sealed(&out, &input, &key).unwrap();
     for file in files_under(&out) {
         let path = out.join(&file);
         let whole = fs::read(&path).unwrap();
@@ -223,7 +220,7 @@ async fn an_event_left_out_by_the_sealer_itself_is_found() {
     let (court, mut input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
     input.events.remove(2);
-    let refused = Bundle::write(&out, &input, &court.spool(), &key);
+    let refused = court.sealed(&out, &input, &key);
     assert!(matches!(refused, Err(StorageError::Conflict(_))));
     assert!(!out.exists());
 }
@@ -232,7 +229,7 @@ async fn an_event_left_out_by_the_sealer_itself_is_found() {
 async fn a_log_that_is_not_the_one_of_record_and_events_is_not_sealed() {
     let (court, whole, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let refused = |input: &BundleInput| Bundle::write(&out, input, &court.spool(), &key);
+    let refused = |input: &BundleInput| court.sealed(&out, input, &key);
     let mut input = whole.clone();
     input.log.runs.pop();
     assert!(
@@ -258,7 +255,7 @@ async fn a_log_that_is_not_the_one_of_record_and_events_is_not_sealed() {
         "a smaller checkpoint"
     );
     let other = NodeKey::load_or_create(&court.dir.path().join("other.pem")).unwrap();
-    let refused = Bundle::write(&out, &whole, &court.spool(), &other);
+    let refused = court.sealed(&out, &whole, &other);
     assert!(
         matches!(refused, Err(StorageError::Corrupt { .. })),
         "another key"
@@ -272,10 +269,11 @@ async fn a_log_that_is_not_the_one_of_record_and_events_is_not_sealed() {
 async fn a_bundle_that_has_its_seal_is_not_sealed_again() {
     let (court, mut input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let sealed = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
-    fs::rename(&out, out.with_extension("partial")).unwrap();
+    let sealed = court.sealed(&out, &input, &key).unwrap();
+    let made = &sealed.dir;
+    fs::rename(made, made.with_extension("at-rest.partial")).unwrap();
     input.sealed_at = at(61);
-    let found = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let found = court.sealed(&out, &input, &key).unwrap();
     assert_eq!(found, sealed);
     assert!(violations(&out).is_empty());
 }
@@ -287,11 +285,11 @@ async fn an_open_or_damaged_segment_is_not_sealed() {
     let facts = segment(court.hearing, court.judge, 9000);
     let mut writer = court.spool().open_segment(facts.clone()).unwrap();
     writer.append(&chunk(1, 10), 9500).unwrap();
-    let open = Bundle::write(&out, &input, &court.spool(), &key);
+    let open = court.sealed(&out, &input, &key);
     assert!(matches!(open, Err(StorageError::Conflict(_))));
     writer.finish().unwrap();
     fs::write(court.spool().media_path(&facts), chunk(2, 10)).unwrap();
-    let damaged = Bundle::write(&out, &input, &court.spool(), &key);
+    let damaged = court.sealed(&out, &input, &key);
     assert!(matches!(damaged, Err(StorageError::Corrupt { .. })));
 }
 
@@ -299,7 +297,7 @@ async fn an_open_or_damaged_segment_is_not_sealed() {
 async fn a_bundle_comes_out_of_the_archive_as_it_went_in() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
-    let bundle = Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    let bundle = court.sealed(&out, &input, &key).unwrap();
     let root = court.dir.path().join("archive");
     let archive = Archive::in_folder(&root).unwrap();
     assert!(!archive.has(court.hearing).await.unwrap());
@@ -308,8 +306,11 @@ async fn a_bundle_comes_out_of_the_archive_as_it_went_in() {
     assert!(archive.has(court.hearing).await.unwrap());
 
     let kept = root.join("bundles").join(court.hearing.to_string());
+    let taken_out = court.dir.path().join("taken-out");
+    let found = Bundle::read(&kept).unwrap();
+    found.export(court.spool().keys(), &taken_out).unwrap();
     assert!(matches!(
-        verify(&kept, Some(&key.public())).unwrap(),
+        verify(&taken_out, Some(&key.public())).unwrap(),
         Verdict::Holds(_)
     ));
     let listed = archive.list(court.hearing).await.unwrap();

@@ -3,8 +3,7 @@
 
 use crate::common::{Court, at, chunk, event, published_key, segment};
 use otyrys_storage::{
-    Bundle, BundleInput, Database, LogSource, NodeKey, Reach, SegmentWriter, StorageError, Verdict,
-    verify,
+    BundleInput, Database, LogSource, NodeKey, Reach, SegmentWriter, StorageError, Verdict, verify,
 };
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -21,7 +20,7 @@ async fn sealed(court: &Court, key: &NodeKey) -> Verdict {
         attachments: Vec::new(),
     };
     let out = court.dir.path().join("bundle");
-    Bundle::write(&out, &input, &court.spool(), key).unwrap();
+    court.sealed(&out, &input, key).unwrap();
     verify(&out, Some(&key.public())).unwrap()
 }
 

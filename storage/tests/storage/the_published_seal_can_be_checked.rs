@@ -2,7 +2,7 @@
 //! on it; `docs/RECORD-FORMAT.md` says how.
 
 use crate::common::{closed_hearing, files_under};
-use otyrys_storage::{Bundle, Verdict, verify};
+use otyrys_storage::{Verdict, verify};
 use std::{collections::BTreeMap, env, fs, path::Path};
 
 fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -20,10 +20,10 @@ async fn the_published_bundle_is_the_one_that_this_version_seals() {
     let (court, input, key) = closed_hearing().await;
     if env::var_os("OTYRYS_UPDATE_VECTORS").is_some() {
         fs::remove_dir_all(&published).unwrap_or_default();
-        Bundle::write(&published, &input, &court.spool(), &key).unwrap();
+        court.sealed(&published, &input, &key).unwrap();
     }
     let out = court.dir.path().join("bundle");
-    Bundle::write(&out, &input, &court.spool(), &key).unwrap();
+    court.sealed(&out, &input, &key).unwrap();
     let (sealed, published_bytes) = (contents(&out), contents(&published));
     assert!(sealed.keys().eq(published_bytes.keys()));
     for (file, bytes) in sealed {

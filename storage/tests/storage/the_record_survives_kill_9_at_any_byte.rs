@@ -1,17 +1,26 @@
 //! Whatever moment the process dies at, acknowledged chunks stay and torn ends go.
 
-use crate::common::{chunk, segment};
+use crate::common::{chunk, segment, spool_of};
 use otyrys_storage::{
     RecordSpool, SegmentFacts, StorageError,
     chunk_log::Ending,
     ids::{HearingId, ParticipantId},
 };
-use std::{fs, path::Path, path::PathBuf};
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// Bytes on disk before the first chunk.
+const HEADER: u64 = 32;
+/// Bytes on disk that each chunk has beside its own: nonce and tag.
+const OVERHEAD: u64 = 12 + 16;
 
 /// A segment of three chunks of 100 bytes whose writer was killed.
-fn killed(dir: &Path) -> (RecordSpool, SegmentFacts, PathBuf, PathBuf) {
-    let spool = RecordSpool::new(dir);
+async fn killed(dir: &Path) -> (RecordSpool, SegmentFacts, PathBuf, PathBuf) {
     let facts = segment(HearingId::generate(), ParticipantId::generate(), 500);
+    let spool = spool_of(dir, facts.hearing).await;
     let mut writer = spool.open_segment(facts.clone()).unwrap();
     for n in 1..=3 {
         writer
@@ -24,10 +33,10 @@ fn killed(dir: &Path) -> (RecordSpool, SegmentFacts, PathBuf, PathBuf) {
     (spool, facts, media, log)
 }
 
-#[test]
-fn a_log_cut_at_every_byte_of_its_last_line_keeps_the_chunks_before() {
+#[tokio::test]
+async fn a_log_cut_at_every_byte_of_its_last_line_keeps_the_chunks_before() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, facts, media, log) = killed(dir.path());
+    let (spool, facts, media, log) = killed(dir.path()).await;
     let (whole_log, whole_media) = (fs::read(&log).unwrap(), fs::read(&media).unwrap());
     let line = whole_log[..whole_log.len() - 1]
         .iter()
@@ -43,7 +52,7 @@ fn a_log_cut_at_every_byte_of_its_last_line_keeps_the_chunks_before() {
         let mended = &recovery.mended[0];
         assert_eq!(
             (mended.kept, mended.cut),
-            (kept * 100, 300 - kept * 100),
+            (kept * 100, (3 - kept) * (100 + OVERHEAD)),
             "cut at {cut}"
         );
 
@@ -51,20 +60,23 @@ fn a_log_cut_at_every_byte_of_its_last_line_keeps_the_chunks_before() {
         assert_eq!(record.ending, Some(Ending::Recovered));
         assert_eq!((record.chunks.len() as u64, record.len), (kept, kept * 100));
         assert_eq!(record.ends_ms, 500 + 1000 * kept);
-        assert_eq!(
-            fs::read(&media).unwrap(),
-            whole_media[..record.len as usize]
-        );
+        let stored = HEADER + kept * (100 + OVERHEAD);
+        assert_eq!(fs::read(&media).unwrap(), whole_media[..stored as usize]);
+        let mut plain = Vec::new();
+        let mut reader = spool.reader(record).unwrap();
+        reader.read_to_end(&mut plain).unwrap();
+        let chunks = (1..=kept).flat_map(|n| chunk(n as u8, 100));
+        assert_eq!(plain, chunks.collect::<Vec<_>>());
         assert!(spool.recover().unwrap().mended.is_empty(), "mended once");
     }
 }
 
-#[test]
-fn bytes_that_were_never_acknowledged_are_cut_off() {
+#[tokio::test]
+async fn bytes_that_were_never_acknowledged_are_cut_off() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, facts, media, log) = killed(dir.path());
+    let (spool, facts, media, log) = killed(dir.path()).await;
     let (whole_log, whole_media) = (fs::read(&log).unwrap(), fs::read(&media).unwrap());
-    for torn in 0..100 {
+    for torn in 0..(100 + OVERHEAD as usize) {
         fs::write(&log, &whole_log).unwrap();
         fs::write(&media, [&whole_media[..], &chunk(4, torn)].concat()).unwrap();
         assert_eq!(spool.recover().unwrap().mended[0].cut, torn as u64);
@@ -73,10 +85,10 @@ fn bytes_that_were_never_acknowledged_are_cut_off() {
     }
 }
 
-#[test]
-fn a_power_cut_that_leaves_zeros_for_the_last_line_is_mended() {
+#[tokio::test]
+async fn a_power_cut_that_leaves_zeros_for_the_last_line_is_mended() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, facts, _, log) = killed(dir.path());
+    let (spool, facts, _, log) = killed(dir.path()).await;
     let mut bytes = fs::read(&log).unwrap();
     bytes.extend([0; 4096]);
     fs::write(&log, bytes).unwrap();
@@ -84,11 +96,11 @@ fn a_power_cut_that_leaves_zeros_for_the_last_line_is_mended() {
     assert_eq!(spool.segment(&facts).unwrap().chunks.len(), 3);
 }
 
-#[test]
-fn damage_that_no_crash_explains_is_reported_and_left_as_it_is() {
+#[tokio::test]
+async fn damage_that_no_crash_explains_is_reported_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
     for victim in ["media", "first line", "last line"] {
-        let (spool, facts, media, log) = killed(&dir.path().join(victim));
+        let (spool, facts, media, log) = killed(&dir.path().join(victim)).await;
         let (path, position) = match victim {
             "media" => (media, 150),
             "first line" => (log, 30),
@@ -108,11 +120,11 @@ fn damage_that_no_crash_explains_is_reported_and_left_as_it_is() {
     }
 }
 
-#[test]
-fn a_segment_that_never_got_a_chunk_leaves_nothing_behind() {
+#[tokio::test]
+async fn a_segment_that_never_got_a_chunk_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = RecordSpool::new(dir.path());
     let (hearing, participant) = (HearingId::generate(), ParticipantId::generate());
+    let spool = spool_of(dir.path(), hearing).await;
     let died = segment(hearing, participant, 0);
     drop(spool.open_segment(died.clone()).unwrap());
     let ended = spool
@@ -123,14 +135,15 @@ fn a_segment_that_never_got_a_chunk_leaves_nothing_behind() {
     fs::remove_file(spool.media_path(&died).with_extension("segment.json")).unwrap();
     let recovery = spool.recover().unwrap();
     assert!(recovery.mended.is_empty() && recovery.damaged.is_empty());
-    assert!(crate::common::files_under(dir.path()).is_empty());
+    let left = crate::common::files_under(spool.dir());
+    assert_eq!(left, [format!("{hearing}/hearing.key")]);
 }
 
-#[test]
-fn the_recogniser_reads_exactly_what_is_acknowledged() {
+#[tokio::test]
+async fn the_recogniser_reads_exactly_what_is_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = RecordSpool::new(dir.path());
     let facts = segment(HearingId::generate(), ParticipantId::generate(), 500);
+    let spool = spool_of(dir.path(), facts.hearing).await;
     let mut writer = spool.open_segment(facts.clone()).unwrap();
     let tail = spool.read_from(&facts, 0, 1000).unwrap();
     assert_eq!(
@@ -151,7 +164,9 @@ fn the_recogniser_reads_exactly_what_is_acknowledged() {
     );
     // Bytes in the file that no line speaks of do not count.
     let media = spool.media_path(&facts);
-    fs::write(&media, [chunk(1, 100), chunk(2, 50), chunk(9, 30)].concat()).unwrap();
+    let mut bytes = fs::read(&media).unwrap();
+    bytes.extend(chunk(9, 30));
+    fs::write(&media, bytes).unwrap();
     let tail = spool.read_from(&facts, 90, 1000).unwrap();
     assert_eq!(tail.bytes, [&chunk(1, 100)[90..], &chunk(2, 50)].concat());
     assert_eq!(

@@ -96,7 +96,7 @@ impl LimitsConfig {
         {
             None => Ok(()),
             Some((knob, value, allowed)) => Err(ConfigError::OutOfRange {
-                knob,
+                knob: format!("limits.{knob}"),
                 value,
                 least: *allowed.start(),
                 most: *allowed.end(),

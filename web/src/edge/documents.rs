@@ -1,7 +1,7 @@
 //! The draft protocol of a closed hearing, for the bench.
 
 use super::{AppState, error::ApiError, invitations::seat_cookie};
-use crate::secrets::hash_of;
+use crate::{cli::explain, secrets::hash_of, stores::Stores};
 use axum::{
     extract::{Path, State},
     http::header,
@@ -9,7 +9,7 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 use otyrys_signaling::{Role, wire::ErrorCode};
-use otyrys_storage::ids::HearingId;
+use otyrys_storage::{Bundle, StorageError, ids::HearingId};
 
 pub(super) async fn document(
     State(app): State<AppState>,
@@ -27,8 +27,9 @@ pub(super) async fn document(
     if !reads_draft(&app, hearing, &jar).await? {
         return Err(ApiError(ErrorCode::NotSeated));
     }
-    let path = app.stores.bundle_dir(hearing).join("documents").join(&name);
-    match tokio::fs::read(&path).await {
+    let stores = app.stores.clone();
+    let read = tokio::task::spawn_blocking(move || document_of(&stores, hearing, &name));
+    match read.await.map_err(|_| ApiError(ErrorCode::Internal))? {
         Ok(bytes) => Ok((
             [
                 (header::CONTENT_TYPE, kind),
@@ -43,14 +44,19 @@ pub(super) async fn document(
         )
             .into_response()),
         // It is made after closing; until then trying again helps.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(ApiError(ErrorCode::Unavailable))
-        }
+        Err(StorageError::NotFound(_)) => Err(ApiError(ErrorCode::Unavailable)),
+        Err(StorageError::KeyDestroyed(_)) => Err(ApiError(ErrorCode::NotFound)),
         Err(error) => {
-            tracing::error!(hearing.id = %hearing, %error, "a document cannot be read");
+            tracing::error!(hearing.id = %hearing, error = explain(&error), "a document cannot be read");
             Err(ApiError(ErrorCode::Internal))
         }
     }
+}
+
+fn document_of(stores: &Stores, hearing: HearingId, name: &str) -> Result<Vec<u8>, StorageError> {
+    let bundle = Bundle::read(&stores.bundle_dir(hearing))?;
+    let path = format!("documents/{name}").parse()?;
+    bundle.contents(&path, stores.spool.keys())
 }
 
 /// Whether the browser holds a seat of the hearing whose role may read the draft.

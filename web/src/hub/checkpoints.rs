@@ -61,13 +61,15 @@ async fn sign(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::RecordConfig;
     use jiff::{Timestamp, tz::Offset};
     use otyrys_storage::{Database, NewEvent, NewHearing};
     use serde_json::{Value, json};
 
     async fn stores_with_a_hearing() -> (tempfile::TempDir, Stores, HearingId) {
         let dir = tempfile::tempdir().expect("a folder");
-        let stores = Stores::open(dir.path()).await.expect("stores");
+        let stores = Stores::open(dir.path(), &RecordConfig::default()).await;
+        let stores = stores.expect("stores");
         let id = HearingId::generate();
         let hearing = NewHearing {
             id,

@@ -10,6 +10,7 @@ mod record_watch;
 
 pub use connection::{Connection, ConnectionId, Outbox};
 pub use hearing_task::DraftNotice;
+pub(crate) use hearing_task::new_event;
 pub(crate) use line_tests::{Entered, LineTestId, LineTestLimits, LineTests};
 
 use crate::{
@@ -192,7 +193,15 @@ impl Hub {
         if self.stop.is_cancelled() {
             return Err(HubError::Stopping);
         }
-        let hearing = load(&self.services.stores.database, id).await?;
+        let Stores {
+            database, spool, ..
+        } = &self.services.stores;
+        let hearing = load(database, id).await?;
+        // Nothing may be recorded that could not be read again.
+        match spool.keys().ensure(database, id).await {
+            Ok(()) | Err(StorageError::KeyDestroyed(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         let room = self.services.new_room();
         let (inputs, queue) = mpsc::channel(INPUTS);
         let handle = HearingHandle { inputs };

@@ -555,8 +555,12 @@ impl HearingTask {
         let id = self.hearing.subject().id;
         let closes = events.contains(&HearingEvent::Closed);
         let mut unstored = self.unstored.clone();
+        let actor = match actor {
+            Actor::Participant(id) => Some(id.to_string()),
+            Actor::Server => None,
+        };
         for event in &events {
-            unstored.push(new_event(now, actor, origin, event)?);
+            unstored.push(new_event(now, actor.clone(), origin, event)?);
         }
         match self.store(unstored.clone(), closes, now).await {
             Ok(()) => self.unstored.clear(),
@@ -655,9 +659,10 @@ impl HearingTask {
     }
 }
 
-fn new_event(
+/// An event as it is stored.
+pub(crate) fn new_event(
     at: Timestamp,
-    actor: Actor,
+    actor: Option<String>,
     origin: Option<IpAddr>,
     event: &HearingEvent,
 ) -> Result<NewEvent, StorageError> {
@@ -675,10 +680,7 @@ fn new_event(
     Ok(NewEvent {
         at,
         kind,
-        actor: match actor {
-            Actor::Participant(id) => Some(id.to_string()),
-            Actor::Server => None,
-        },
+        actor,
         origin: origin.map(|address| address.to_string()),
         data: tagged.remove("data").unwrap_or(serde_json::Value::Null),
     })

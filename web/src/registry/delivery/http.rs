@@ -8,6 +8,7 @@ use super::{
     },
     CaseRegistry, DeliveryError, DeliveryPackage, Receipt,
 };
+use crate::cli::explain;
 use async_trait::async_trait;
 use otyrys_storage::{ArchivePath, Digest};
 use reqwest::{Body, Certificate, Client, RequestBuilder, Response, StatusCode, header, redirect};
@@ -17,7 +18,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::fs::File;
 
 /// A registry that does not answer a connection for so long is down.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -95,10 +95,12 @@ impl HttpRegistry {
         package: &DeliveryPackage,
         file: &ManifestFile,
     ) -> Result<(), DeliveryError> {
-        let place = package.place(file);
-        let failed = |error| DeliveryError::unsent(format!("{}: {error}", place.display()));
-        let source = File::open(&place).await.map_err(failed)?;
-        let size = source.metadata().await.map_err(failed)?.len();
+        let source = package
+            .open(file)
+            .map_err(|error| DeliveryError::unsent(explain(&error)))?;
+        let size = source
+            .size()
+            .map_err(|error| DeliveryError::unsent(format!("{}: {error}", file.path)))?;
         if size != file.size {
             return Err(DeliveryError::unsent(format!(
                 "{} has changed its size",
@@ -111,7 +113,7 @@ impl HttpRegistry {
             .put(url)
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::CONTENT_LENGTH, size)
-            .body(Body::from(source));
+            .body(Body::wrap_stream(source.into_stream()));
         let response = self.send(request, false).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response, false).await);

@@ -1,18 +1,19 @@
-//! What is delivered: a bundle on disk, and what the registry is told about it.
+//! What is delivered: a bundle, decrypted on its way, and what the registry is told about it.
 
 use super::super::contract::{Manifest, ManifestFile};
 use otyrys_storage::{
-    ArchivePath, Bundle, Digest, StorageError,
+    ArchivePath, Bundle, BundleFile, Digest, HearingKeys, StorageError,
     manifest::{MANIFEST_NAME, SEAL_NAME},
 };
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The sealed bundle of a hearing on its way to the registry.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct DeliveryPackage {
     key: String,
-    dir: PathBuf,
+    bundle: Bundle,
+    keys: HearingKeys,
     manifest: Manifest,
 }
 
@@ -27,7 +28,8 @@ impl DeliveryPackage {
     pub async fn of_bundle(
         key: String,
         case_number: String,
-        bundle: &Bundle,
+        bundle: Bundle,
+        keys: HearingKeys,
     ) -> Result<Self, StorageError> {
         let mut files: Vec<_> = bundle
             .manifest
@@ -60,7 +62,8 @@ impl DeliveryPackage {
         };
         Ok(Self {
             key,
-            dir: bundle.dir.clone(),
+            bundle,
+            keys,
             manifest,
         })
     }
@@ -77,10 +80,12 @@ impl DeliveryPackage {
         &self.manifest
     }
 
-    /// Where a file of it lies.
-    #[must_use]
-    pub fn place(&self, file: &ManifestFile) -> PathBuf {
-        file.path.under(&self.dir)
+    /// A file of it, as it is sent.
+    ///
+    /// # Errors
+    /// As [`Bundle::open`].
+    pub fn open(&self, file: &ManifestFile) -> Result<BundleFile, StorageError> {
+        self.bundle.open(&file.path, &self.keys)
     }
 }
 

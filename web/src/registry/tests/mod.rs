@@ -9,13 +9,14 @@ use super::{API_ROOT, RegistryState, delivery::DeliveryPackage, router};
 use crate::secrets::hash_of;
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    Bundle, BundleInput, Database, NewHearing, NodeKey, RecordSpool, Registry, StoredLog,
+    Bundle, BundleInput, Database, KeySource, MasterKey, NewHearing, NodeKey, RecordSpool,
+    Registry, StoredLog,
     ids::HearingId,
     registry::{Case, Limits, Party, Sitting},
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -134,9 +135,13 @@ impl Court {
         };
         let key = NodeKey::load_or_create(&dir.join("node.key")).unwrap();
         let out = dir.join("bundles").join(HearingId::generate().to_string());
-        let spool = RecordSpool::new(dir.join("spool"));
+        let master = KeySource::File(dir.join("master.key"));
+        let master = MasterKey::load_or_create(&master).await.unwrap();
+        let spool = RecordSpool::new(dir.join("spool"), Arc::new(master));
+        spool.keys().create(self.hearing).unwrap();
         let bundle = Bundle::write(&out, &input, &spool, &key).unwrap();
-        DeliveryPackage::of_bundle(self.hearing.to_string(), CASE.into(), &bundle)
+        let keys = spool.keys().clone();
+        DeliveryPackage::of_bundle(self.hearing.to_string(), CASE.into(), bundle, keys)
             .await
             .unwrap()
     }

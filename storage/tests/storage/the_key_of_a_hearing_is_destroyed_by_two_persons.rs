@@ -1,0 +1,184 @@
+//! Two persons agree, and then nothing of the record can be read: neither here nor in the archive.
+
+use crate::common::{at, closed_hearing, event, files_under};
+use otyrys_storage::{
+    Approval, Bundle, Database, LineRow, StorageError,
+    ids::{HearingId, LineId, SegmentId},
+};
+use serde_json::json;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use std::fs;
+
+fn approval(person: &str, second: i64) -> Approval {
+    Approval {
+        person: person.to_owned(),
+        at: at(second),
+        approved: event("approved", second),
+        destroyed: event("destroyed", second),
+    }
+}
+
+#[tokio::test]
+async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
+    let (court, input, key) = closed_hearing().await;
+    let (hearing, database, spool) = (court.hearing, &court.database, court.spool());
+    let keys = spool.keys();
+    let bundle = Bundle::write(&court.dir.path().join("bundle"), &input, &spool, &key).unwrap();
+    let open = database
+        .approve_destruction(keys, hearing, approval("A", 70))
+        .await;
+    assert!(
+        matches!(open, Err(StorageError::Conflict(_))),
+        "not closed: {open:?}"
+    );
+    let closed = database
+        .append_events_with_state(
+            hearing,
+            vec![event("closed", 71)],
+            &json!(null),
+            Some(at(71)),
+        )
+        .await;
+    closed.unwrap();
+    let spoken = "words that were recognised";
+    let line = LineRow {
+        id: LineId::generate(),
+        participant: court.judge,
+        segment: SegmentId::generate(),
+        start_ms: 0,
+        end_ms: 1,
+        text: spoken.to_owned(),
+        language: "kk".to_owned(),
+        confidence: 1.0,
+        weak: false,
+        words: json!([]),
+        model: "m".to_owned(),
+    };
+    database.put_line(hearing, &line).await.unwrap();
+    let wrapped = fs::read_to_string(spool.hearing_dir(hearing).join("hearing.key")).unwrap();
+    let secret = wrapped.split("\"key\":\"").nth(1).unwrap()[..96].to_owned();
+
+    let first = database
+        .approve_destruction(keys, hearing, approval("Judge A. Omarova", 80))
+        .await;
+    assert!(!first.unwrap());
+    let again = database
+        .approve_destruction(keys, hearing, approval("judge  a. omarova ", 81))
+        .await;
+    assert!(matches!(again, Err(StorageError::Conflict(_))), "{again:?}");
+    let documents = "documents/protocol.html".parse().unwrap();
+    assert!(bundle.contents(&documents, keys).is_ok());
+    let second = database
+        .approve_destruction(keys, hearing, approval("Archivist B. Kim", 82))
+        .await;
+    assert!(second.unwrap());
+
+    let gone =
+        |error: StorageError| matches!(error, StorageError::KeyDestroyed(of) if of == hearing);
+    assert!(gone(bundle.contents(&documents, keys).unwrap_err()));
+    let target = court.dir.path().join("export");
+    assert!(gone(bundle.export(keys, &target).unwrap_err()));
+    let left: Vec<_> = files_under(court.dir.path());
+    assert!(
+        left.iter().all(|file| !file.starts_with("export")),
+        "{left:?}"
+    );
+    let record = &spool.segments(hearing).unwrap()[0];
+    assert!(gone(spool.reader(record).unwrap_err()));
+    assert!(gone(
+        database
+            .approve_destruction(keys, hearing, approval("C", 83))
+            .await
+            .unwrap_err()
+    ));
+    assert!(gone(keys.ensure(database, hearing).await.unwrap_err()));
+    assert!(gone(
+        keys.create(hearing)
+            .and_then(|()| spool.digest(record).map(|_| ()))
+            .unwrap_err()
+    ));
+    let kept = &database.kept().await.unwrap()[0];
+    assert_eq!(kept.approved_by, ["Judge A. Omarova", "Archivist B. Kim"]);
+    assert_eq!(kept.destroyed_at, Some(at(82)));
+
+    // What stays: the events, and the seal over a manifest that anybody can read.
+    let kinds: Vec<_> = database
+        .events(hearing)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|e| e.kind)
+        .collect();
+    assert_eq!(
+        kinds[kinds.len() - 3..],
+        ["approved", "approved", "destroyed"]
+    );
+    for name in ["manifest.json", "seal.txt", "key.txt"] {
+        assert!(fs::read_to_string(bundle.dir.join(name)).is_ok(), "{name}");
+    }
+    // What does not: the wrapped key and the words, in any file.
+    for file in left {
+        let bytes = fs::read(court.dir.path().join(&file)).unwrap();
+        for lost in [secret.as_bytes(), spoken.as_bytes()] {
+            let found = bytes.windows(lost.len()).any(|window| window == lost);
+            assert!(!found, "{file}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_file_that_comes_back_from_a_backup_does_not_bring_the_key_back() {
+    let (court, ..) = closed_hearing().await;
+    let (hearing, database, spool) = (court.hearing, &court.database, court.spool());
+    let closed = database
+        .append_events_with_state(
+            hearing,
+            vec![event("closed", 71)],
+            &json!(null),
+            Some(at(71)),
+        )
+        .await;
+    closed.unwrap();
+    let file = spool.hearing_dir(hearing).join("hearing.key");
+    let line = fs::read_to_string(&file).unwrap();
+    for person in ["A", "B"] {
+        let approved = database
+            .approve_destruction(spool.keys(), hearing, approval(person, 80))
+            .await;
+        approved.unwrap();
+    }
+    fs::write(&file, line).unwrap();
+    let ensured = spool.keys().ensure(database, hearing).await;
+    assert!(
+        matches!(ensured, Err(StorageError::KeyDestroyed(_))),
+        "{ensured:?}"
+    );
+    assert!(fs::read_to_string(&file).unwrap().contains("destroyed"));
+}
+
+#[tokio::test]
+async fn an_unknown_hearing_has_no_end_and_no_key_row_is_changed_by_hand() {
+    let (court, ..) = closed_hearing().await;
+    let (keys, unknown) = (court.spool().keys().clone(), HearingId::generate());
+    let refused = court
+        .database
+        .approve_destruction(&keys, unknown, approval("A", 1))
+        .await;
+    assert!(
+        matches!(refused, Err(StorageError::Conflict(_))),
+        "{refused:?}"
+    );
+    let options = SqliteConnectOptions::new().filename(Database::path_in(court.dir.path()));
+    let mut raw = SqliteConnection::connect_with(&options).await.unwrap();
+    for statement in [
+        "DELETE FROM hearing_keys",
+        "UPDATE hearing_keys SET wrapped = ''",
+    ] {
+        let words = sqlx::query(statement)
+            .execute(&mut raw)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(words.contains("a key is destroyed"), "{statement}: {words}");
+    }
+}

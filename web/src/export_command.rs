@@ -1,0 +1,43 @@
+//! `otyrys export`: hands out the record of a closed hearing as plain files.
+
+use crate::{
+    cli::{CommandError, tell},
+    config::Config,
+    stores::{bundle_dir, record_dir},
+};
+use clap::Args;
+use otyrys_storage::{Bundle, HearingKeys, MasterKey, ids::HearingId};
+use std::{io, path::PathBuf, sync::Arc};
+
+/// Which record goes where.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The hearing: the name of its folder in data_dir/bundles.
+    hearing: HearingId,
+    /// A folder to be made, or a zip archive if the name ends in .zip. Whoever has it can read it.
+    target: PathBuf,
+}
+
+/// Writes the bundle, decrypted and checked against what was sealed. It may run beside a server.
+///
+/// # Errors
+/// When the key or the bundle cannot be read, or the target cannot be written.
+pub async fn run(config: &Config, args: ExportArgs) -> Result<(), CommandError> {
+    let dir = &config.server.data_dir;
+    let master = MasterKey::load(&config.record.master_key(dir)).await?;
+    let keys = HearingKeys::new(record_dir(dir), Arc::new(master));
+    let place = bundle_dir(dir, args.hearing);
+    let target = args.target.clone();
+    let bundle = tokio::task::spawn_blocking(move || {
+        let bundle = Bundle::read(&place)?;
+        bundle.export(&keys, &target).map(|()| bundle)
+    });
+    let manifest = bundle.await??.manifest_sha256;
+    let words = format!(
+        "The record of hearing {} is in {}; its manifest.json has SHA-256 {manifest}.",
+        args.hearing,
+        args.target.display()
+    );
+    tell(&mut io::stdout(), &words);
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! `otyrys retention`: what is kept until when, and the end of it.
+
+use crate::{
+    cli::{CommandError, tell},
+    config::{Config, RetentionConfig},
+    hub::new_event,
+    stores::record_dir,
+};
+use clap::Subcommand;
+use jiff::Timestamp;
+use otyrys_signaling::HearingEvent;
+use otyrys_storage::{
+    Approval, Database, HearingKeys, Kept, MasterKey, Registry, StorageError, ids::HearingId,
+    registry::Limits,
+};
+use std::{io, sync::Arc};
+
+/// What is kept until when, and the end of it. It may run beside a server.
+#[derive(Debug, Subcommand)]
+pub enum RetentionCommand {
+    /// Lists the closed hearings: until when each is kept, who agreed to its end, when it came.
+    List,
+    /// Agrees that the key of a hearing be destroyed whose time is over. When a second person has
+    /// agreed, it is destroyed: nobody can see, hear or read its record any more.
+    Approve {
+        /// Which hearing.
+        hearing: HearingId,
+        /// Who agrees: name and office, as they are to stand in the event log.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
+}
+
+/// # Errors
+/// Those of the stores, and in words why a hearing's key cannot be destroyed.
+pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), CommandError> {
+    let dir = &config.server.data_dir;
+    let database = Database::open_beside(dir).await?;
+    let registry = Registry::open(database.clone(), &dir.join("registry"), Limits::default())?;
+    let mut out = io::stdout();
+    match command {
+        RetentionCommand::List => {
+            for kept in database.kept().await? {
+                let until = kept_until(&config.retention, &registry, &kept).await?;
+                tell(&mut out, &line(&kept, until, Timestamp::now()));
+            }
+        }
+        RetentionCommand::Approve { hearing, by } => {
+            let now = Timestamp::now();
+            let all = database.kept().await?;
+            let kept = all.iter().find(|kept| kept.hearing == hearing);
+            let kept = kept.ok_or("there is no such hearing, or it is not closed")?;
+            let until = kept_until(&config.retention, &registry, kept).await?;
+            if now < until {
+                return Err(format!("hearing {hearing} is kept until {until}").into());
+            }
+            let master = MasterKey::load(&config.record.master_key(dir)).await?;
+            let keys = HearingKeys::new(record_dir(dir), Arc::new(master));
+            let destroyed = approve(&database, &keys, hearing, by, now).await?;
+            tell(
+                &mut out,
+                match destroyed {
+                    true => "Two persons have agreed: the key is destroyed.",
+                    false => "It is stored. A second person must agree.",
+                },
+            );
+        }
+    }
+    database.close().await;
+    Ok(())
+}
+
+async fn approve(
+    database: &Database,
+    keys: &HearingKeys,
+    hearing: HearingId,
+    by: String,
+    at: Timestamp,
+) -> Result<bool, CommandError> {
+    let person = by.split_whitespace().collect::<Vec<_>>().join(" ");
+    if person.is_empty() {
+        return Err("--by must name the person who agrees".into());
+    }
+    let event = |event| new_event(at, Some(person.clone()), None, &event);
+    let approval = Approval {
+        approved: event(HearingEvent::DestructionApproved)?,
+        destroyed: event(HearingEvent::KeyDestroyed)?,
+        person: person.clone(),
+        at,
+    };
+    let destroyed = database
+        .approve_destruction(keys, hearing, approval)
+        .await?;
+    if destroyed {
+        // Who it was stands in the event log alone.
+        tracing::info!(hearing.id = %hearing, "the key of a hearing was destroyed: its time was over, and two persons have agreed");
+    }
+    Ok(destroyed)
+}
+
+async fn kept_until(
+    retention: &RetentionConfig,
+    registry: &Registry,
+    kept: &Kept,
+) -> Result<Timestamp, StorageError> {
+    let kind = match registry.case(&kept.case_number).await {
+        Ok(case) => Some(case.kind),
+        Err(StorageError::NotFound(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(retention.kept_until(kind.as_deref(), kept.closed_at))
+}
+
+fn line(kept: &Kept, until: Timestamp, now: Timestamp) -> String {
+    let state = match kept.destroyed_at {
+        Some(at) => format!("key destroyed {at}"),
+        None if now < until => format!("kept until {until}"),
+        None => format!("over since {until}"),
+    };
+    let by = match kept.approved_by.join(", ") {
+        nobody if nobody.is_empty() => String::new(),
+        names => format!(", approved by {names}"),
+    };
+    format!("{}  {}  {state}{by}", kept.hearing, kept.case_number)
+}
