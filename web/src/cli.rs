@@ -46,6 +46,9 @@ enum Command {
     Verify(verify_command::VerifyArgs),
     /// Hands out the record of a closed hearing: decrypted, as `otyrys verify` checks it.
     Export(export_command::ExportArgs),
+    /// Tells until when records are kept, and ends it with the word of two persons.
+    #[command(subcommand)]
+    Retention(retention_command::RetentionCommand),
     /// Prints the public key of this server's seal, for those who verify its bundles.
     Key,
     /// Brings the database to this version's schema and exits.
@@ -110,6 +113,10 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
         Command::Verify(args) => verify_command::run(&args),
         Command::Export(args) => {
             runtime()?.block_on(export_command::run(&config, args))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Retention(command) => {
+            runtime()?.block_on(retention_command::run(&config, command))?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Key => {

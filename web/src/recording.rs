@@ -12,7 +12,7 @@ use otyrys_media::{
 };
 use otyrys_signaling::{Language, RecordFault, TrackRef, TrackSource};
 use otyrys_storage::{
-    RecordSpool, SegmentFacts, SegmentWriter, StorageError,
+    RecordSpool, SegmentFacts, SegmentWriter,
     ids::{HearingId, SegmentId},
 };
 use std::{
@@ -471,7 +471,7 @@ impl ChunkSink for SpoolSink {
         let track = track.ok_or_else(|| io::Error::other("a feed that was never begun"))?;
         let segment = SegmentId::generate();
         let facts = track.facts(segment, starts_ms);
-        let writer = self.spool.open_segment(facts).map_err(to_io)?;
+        let writer = self.spool.open_segment(facts).map_err(io::Error::from)?;
         let writer = SpoolWriter {
             writer: Some(writer),
             starts_ms,
@@ -494,24 +494,15 @@ impl ChunkWriter for SpoolWriter {
         writer
             .append(bytes, self.starts_ms + ends_ms)
             .map(|_| ())
-            .map_err(to_io)
+            .map_err(io::Error::from)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         match self.writer.take() {
-            Some(writer) => writer.finish().map(|_| ()).map_err(to_io),
+            Some(writer) => writer.finish().map(|_| ()).map_err(io::Error::from),
             None => Ok(()),
         }
     }
-}
-
-fn to_io(error: StorageError) -> io::Error {
-    let kind = match &error {
-        StorageError::DiskFull(_) => io::ErrorKind::StorageFull,
-        StorageError::NotWritable { source, .. } => source.kind(),
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }
 
 #[cfg(test)]

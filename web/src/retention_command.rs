@@ -123,3 +123,96 @@ fn line(kept: &Kept, until: Timestamp, now: Timestamp) -> String {
     };
     format!("{}  {}  {state}{by}", kept.hearing, kept.case_number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{hub, stores::Stores};
+    use jiff::tz::Offset;
+    use otyrys_storage::NewHearing;
+    use serde_json::{Value, json};
+
+    /// A hearing that was closed then, with its key.
+    async fn closed_hearing(stores: &Stores, closed_at: Timestamp) -> HearingId {
+        let id = HearingId::generate();
+        let hearing = NewHearing {
+            id,
+            case_number: "1".to_owned(),
+            case_title: String::new(),
+            court_name: String::new(),
+            court_names: Value::Null,
+            courtroom: String::new(),
+            language: "kk".to_owned(),
+            scheduled_at: closed_at,
+            court_offset: Offset::UTC,
+            participants: Vec::new(),
+        };
+        let database = &stores.database;
+        database.create_hearing(&hearing).await.expect("a hearing");
+        stores
+            .spool
+            .keys()
+            .ensure(database, id)
+            .await
+            .expect("a key");
+        let event = new_event(closed_at, None, None, &HearingEvent::Closed).expect("an event");
+        let closed = database
+            .append_events_with_state(id, vec![event], &json!(null), Some(closed_at))
+            .await;
+        closed.expect("closed");
+        id
+    }
+
+    #[tokio::test]
+    async fn a_key_is_destroyed_only_after_its_time_and_beside_a_running_server() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config::default();
+        config.server.data_dir = dir.path().to_owned();
+        let stores = Stores::open(dir.path(), &config.record).await;
+        let stores = stores.expect("stores");
+        let approve = async |hearing, by: &str| {
+            let by = by.to_owned();
+            let approved = run(&config, RetentionCommand::Approve { hearing, by }).await;
+            approved.map_err(|error| error.to_string())
+        };
+        let ensured = async |hearing| {
+            let keys = stores.spool.keys();
+            keys.ensure(&stores.database, hearing).await
+        };
+
+        let young = closed_hearing(&stores, Timestamp::now()).await;
+        let refused = approve(young, "Judge A").await.expect_err("too early");
+        assert!(refused.contains("is kept until"), "{refused}");
+        assert!(approve(HearingId::generate(), "Judge A").await.is_err());
+
+        let old = closed_hearing(&stores, Timestamp::UNIX_EPOCH).await;
+        assert!(approve(old, " ").await.is_err(), "nobody");
+        approve(old, "Judge A").await.expect("the first");
+        assert!(approve(old, "judge a").await.is_err(), "the same person");
+        assert!(ensured(old).await.is_ok(), "one is not enough");
+        approve(old, "Archivist B").await.expect("the second");
+        let gone = ensured(old).await;
+        assert!(
+            matches!(gone, Err(StorageError::KeyDestroyed(_))),
+            "{gone:?}"
+        );
+        assert!(ensured(young).await.is_ok(), "another hearing's key");
+
+        // The hearing itself can still be looked at.
+        assert!(hub::load(&stores.database, old).await.is_ok());
+        let events = stores.database.events(old).await.expect("events");
+        let told: Vec<_> = events
+            .iter()
+            .map(|e| (e.kind.as_str(), e.actor.as_deref()))
+            .collect();
+        let expected = [
+            ("closed", None),
+            ("destruction_approved", Some("Judge A")),
+            ("destruction_approved", Some("Archivist B")),
+            ("key_destroyed", Some("Archivist B")),
+        ];
+        assert_eq!(told, expected);
+        let listed = run(&config, RetentionCommand::List).await;
+        listed.expect("a list");
+    }
+}

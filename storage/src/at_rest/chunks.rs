@@ -80,9 +80,11 @@ impl ChunkOpener {
             );
             StorageError::corrupt(path.display(), reason)
         };
-        let at = HEADER_LEN as u64
-            + (chunk.n.saturating_sub(1)).saturating_mul(OVERHEAD as u64)
-            + chunk.offset;
+        let before = chunk.n.saturating_sub(1).saturating_mul(OVERHEAD as u64);
+        let at = chunk
+            .offset
+            .saturating_add(before)
+            .saturating_add(HEADER_LEN as u64);
         // The log may be damaged too: no length that it says is believed beyond the file's own.
         let on_disk = self
             .file
@@ -91,7 +93,7 @@ impl ChunkOpener {
         if on_disk.len().saturating_sub(at) < chunk.len.saturating_add(OVERHEAD as u64) {
             return Err(damaged());
         }
-        let mut stored = vec![0; usize::try_from(chunk.len).map_or(0, |len| len + OVERHEAD)];
+        let mut stored = vec![0; usize::try_from(chunk.len).unwrap_or_default() + OVERHEAD];
         self.file
             .read_exact_at(&mut stored, at)
             .map_err(|error| StorageError::file(path, error))?;
