@@ -7,15 +7,10 @@ use crate::{
     error::StorageError,
     manifest::{KEY_NAME, MANIFEST_NAME, SEAL_NAME},
 };
-use bytes::Bytes;
-use futures_util::{Stream, stream};
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
-
-/// Bytes that are read at once for a stream.
-const PIECE: u64 = 256 << 10;
 
 /// Whether a file of a bundle is readable without the hearing's key. Seal, key and manifest are:
 /// they prove what there was, also when it cannot be read any more, and nothing in them was spoken.
@@ -75,19 +70,6 @@ impl BundleFile {
             Self::Open(file) => Ok(file.metadata()?.len()),
             Self::Sealed(file) => Ok(file.len()),
         }
-    }
-
-    /// What follows, piece by piece, read beside the tasks of the runtime.
-    pub fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        stream::try_unfold(self, |mut file| async {
-            let read = tokio::task::spawn_blocking(move || {
-                let mut piece = Vec::new();
-                (&mut file).take(PIECE).read_to_end(&mut piece)?;
-                Ok::<_, io::Error>((piece, file))
-            });
-            let (piece, file) = read.await.map_err(io::Error::other)??;
-            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), file)))
-        })
     }
 }
 

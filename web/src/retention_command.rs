@@ -4,14 +4,13 @@ use crate::{
     cli::{CommandError, tell},
     config::{Config, RetentionConfig},
     hub::new_event,
-    stores::record_dir,
+    stores::{open_registry, record_dir},
 };
 use clap::Subcommand;
 use jiff::Timestamp;
 use otyrys_signaling::HearingEvent;
 use otyrys_storage::{
     Approval, Database, HearingKeys, Kept, MasterKey, Registry, StorageError, ids::HearingId,
-    registry::Limits,
 };
 use std::{io, sync::Arc};
 
@@ -36,7 +35,8 @@ pub enum RetentionCommand {
 pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), CommandError> {
     let dir = &config.server.data_dir;
     let database = Database::open_beside(dir).await?;
-    let registry = Registry::open(database.clone(), &dir.join("registry"), Limits::default())?;
+    let master = MasterKey::load(&config.record.master_key(dir)).await?;
+    let registry = open_registry(dir, &database, &master)?;
     let mut out = io::stdout();
     match command {
         RetentionCommand::List => {
@@ -54,7 +54,6 @@ pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), Comma
             if now < until {
                 return Err(format!("hearing {hearing} is kept until {until}").into());
             }
-            let master = MasterKey::load(&config.record.master_key(dir)).await?;
             let keys = HearingKeys::new(record_dir(dir), Arc::new(master));
             let destroyed = approve(&database, &keys, hearing, by, now).await?;
             tell(

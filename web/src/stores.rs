@@ -42,9 +42,9 @@ impl Stores {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(private)?;
         let database = Database::open(dir).await?;
         database.migrate().await?;
-        let spool = open_spool(dir, record, &database).await?;
+        let (spool, master) = open_spool(dir, record, &database).await?;
         Ok(Self {
-            registry: Registry::open(database.clone(), &dir.join("registry"), Limits::default())?,
+            registry: open_registry(dir, &database, &master)?,
             archive: Archive::in_folder(&dir.join("archive"))?,
             spool,
             database,
@@ -121,7 +121,7 @@ async fn open_spool(
     dir: &Path,
     record: &RecordConfig,
     database: &Database,
-) -> Result<RecordSpool, StorageError> {
+) -> Result<(RecordSpool, Arc<MasterKey>), StorageError> {
     let records = record_dir(dir);
     let source = record.master_key(dir);
     let in_use = database.has_hearing_keys().await? || HearingKeys::exist_in(&records)?;
@@ -129,7 +129,9 @@ async fn open_spool(
         true => MasterKey::load(&source).await?,
         false => MasterKey::load_or_create(&source).await?,
     };
-    let spool = RecordSpool::new(records, Arc::new(master));
+    let master = Arc::new(master);
+    let spool = RecordSpool::new(records, Arc::clone(&master));
+    spool.keys().check_master()?;
     for hearing in database.hearings().await? {
         match spool.keys().ensure(database, hearing.id).await {
             Ok(()) | Err(StorageError::KeyDestroyed(_)) => {}
@@ -139,7 +141,17 @@ async fn open_spool(
             }
         }
     }
-    Ok(spool)
+    Ok((spool, master))
+}
+
+/// The embedded registry of a data folder.
+pub(crate) fn open_registry(
+    dir: &Path,
+    database: &Database,
+    master: &MasterKey,
+) -> Result<Registry, StorageError> {
+    let dir = dir.join("registry");
+    Registry::open(database.clone(), &dir, Limits::default(), master)
 }
 
 /// Where the records of a data folder grow, with the keys of their hearings.
@@ -158,4 +170,38 @@ pub(crate) fn bundle_dir(dir: &Path, hearing: HearingId) -> PathBuf {
 /// A key file that others can read, or that cannot be made.
 pub fn seal_key(dir: &Path) -> Result<NodeKey, StorageError> {
     NodeKey::load_or_create(&dir.join("keys").join("seal.pem"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn open(dir: &Path) -> Result<Stores, StorageError> {
+        Stores::open(dir, &RecordConfig::default()).await
+    }
+
+    #[tokio::test]
+    async fn without_the_right_master_key_nothing_starts_and_no_other_one_is_made() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let hearing = HearingId::generate();
+        let path = dir.path().join("keys/master.key");
+        let key_file = record_dir(dir.path()).join(format!("{hearing}/hearing.key"));
+        let stores = open(dir.path()).await.expect("stores");
+        stores.spool.keys().create(hearing).expect("a key");
+        drop(stores);
+        let right = fs::read_to_string(&path).expect("a master key");
+
+        fs::remove_file(&path).expect("removed");
+        let missing = open(dir.path()).await.err().expect("refused").to_string();
+        assert!(missing.contains("master.key is missing"), "{missing}");
+        assert!(!path.exists());
+
+        crate::tls::write_private(&path, "0".repeat(64).as_bytes()).expect("another key");
+        let wrong = open(dir.path()).await.err().expect("refused").to_string();
+        assert!(wrong.contains("is not the master key"), "{wrong}");
+        assert!(wrong.contains(&key_file.display().to_string()), "{wrong}");
+
+        fs::write(&path, right).expect("the right key");
+        assert!(open(dir.path()).await.is_ok());
+    }
 }

@@ -127,6 +127,21 @@ impl HearingKeys {
         Ok(keys.any(|folder| folder.join(FILE_NAME).exists()))
     }
 
+    /// Whether the master key is the one that wrapped the keys in this folder.
+    ///
+    /// # Errors
+    /// [`StorageError::MasterKey`] if it is not, with the first file that it did not wrap; those of
+    /// the disk. What is wrong with one key is no matter here.
+    pub fn check_master(&self) -> Result<(), StorageError> {
+        for (name, _) in files::list(&self.dir)? {
+            let key = name.parse().map(|hearing| self.key(hearing));
+            if let Ok(Err(error @ StorageError::MasterKey(_))) = key {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the key of a hearing that has none yet.
     ///
     /// # Errors

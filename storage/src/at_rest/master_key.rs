@@ -19,6 +19,7 @@ const KEY_LEN: usize = 32;
 /// Bytes of a master key's name: enough to tell two keys apart, and too few to tell one.
 const NAME_LEN: usize = 8;
 const NAME_INFO: &[u8] = b"otyrys-master-key/1";
+const REGISTRY_INFO: &[u8] = b"otyrys-registry/1";
 /// How long the operator's program may take: a key service that does not answer within it is down,
 /// and whoever starts the server should know.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -127,14 +128,23 @@ impl MasterKey {
 
     /// Its name: tells whether something was wrapped with it, and nothing about it.
     pub(super) fn name(&self) -> Result<String, StorageError> {
-        let failed = |_| super::file_key::failed("no name was derived");
-        let mut name = [0; NAME_LEN];
+        self.expand::<NAME_LEN>(NAME_INFO).map(hex::encode)
+    }
+
+    /// What the packages of the embedded registry are encrypted under.
+    pub(crate) fn registry_secret(&self) -> Result<Zeroizing<[u8; KEY_LEN]>, StorageError> {
+        self.expand(REGISTRY_INFO).map(Zeroizing::new)
+    }
+
+    /// Other bytes for each `info` (HKDF-SHA-256 without salt).
+    fn expand<const N: usize>(&self, info: &[u8]) -> Result<[u8; N], StorageError> {
+        let mut bytes = [0; N];
         Salt::new(HKDF_SHA256, &[])
             .extract(self.secret.as_slice())
-            .expand(&[NAME_INFO], NameLen)
-            .and_then(|made| made.fill(&mut name))
-            .map_err(failed)?;
-        Ok(hex::encode(name))
+            .expand(&[info], Len(N))
+            .and_then(|made| made.fill(&mut bytes))
+            .map_err(|_| super::file_key::failed("nothing was derived from the master key"))?;
+        Ok(bytes)
     }
 }
 
@@ -144,10 +154,11 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-struct NameLen;
+/// How many bytes are derived.
+struct Len(usize);
 
-impl KeyType for NameLen {
+impl KeyType for Len {
     fn len(&self) -> usize {
-        NAME_LEN
+        self.0
     }
 }

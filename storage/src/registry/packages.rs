@@ -3,6 +3,7 @@
 use super::Registry;
 use crate::{
     archive_path::{ArchivePath, is_part},
+    at_rest::{BlockReader, BlockWriter},
     database::{micros, parse_json, timestamp},
     digest::{Digest, Hasher},
     error::StorageError,
@@ -18,13 +19,11 @@ use std::{
     collections::BTreeSet,
     fmt::Display,
     fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     pin::pin,
 };
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt, AsyncWriteExt},
-};
+use tokio::task::{JoinError, spawn_blocking};
 use uuid::Uuid;
 
 /// Longest idempotency key. A UUID has 36 characters.
@@ -95,12 +94,12 @@ pub struct Package {
 }
 
 /// A file of a received package, ready to be served.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct FileInPackage {
-    /// Where it lies on this machine.
-    pub place: PathBuf,
     /// What the manifest says of it.
     pub file: PackageFile,
+    /// What it holds.
+    pub bytes: BlockReader,
 }
 
 impl Registry {
@@ -181,7 +180,7 @@ impl Registry {
                     file.path
                 )));
             }
-            check(&dir, file).await?;
+            self.check(&dir, file.clone()).await?;
         }
         let mut files = files::below(&dir)?.into_iter();
         if let Some(extra) = files.find(|path| !listed.contains(path.as_str())) {
@@ -237,7 +236,8 @@ impl Registry {
     /// A file of a received package.
     ///
     /// # Errors
-    /// [`StorageError::NotFound`] if the package or the file is not there.
+    /// [`StorageError::NotFound`] if the package or the file is not there,
+    /// [`StorageError::Corrupt`] if it was received and is gone or damaged.
     pub async fn file(&self, key: &str, path: &ArchivePath) -> Result<FileInPackage, StorageError> {
         let package = self.package(key).await?;
         let file = package
@@ -247,10 +247,14 @@ impl Registry {
             .find(|file| file.path == *path);
         let file =
             file.ok_or_else(|| StorageError::NotFound(format!("{path} in package {key}")))?;
-        Ok(FileInPackage {
-            place: path.under(&self.package_dir(key)?),
-            file,
-        })
+        let place = path.under(&self.package_dir(key)?);
+        match BlockReader::open(&place, self.secret.bytes()) {
+            Ok(bytes) => Ok(FileInPackage { file, bytes }),
+            Err(StorageError::NotFound(what)) => {
+                Err(StorageError::corrupt(what, "a received file is gone"))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn package_dir(&self, key: &str) -> Result<PathBuf, StorageError> {
@@ -278,25 +282,50 @@ impl Registry {
     ) -> Result<PackageFile, StorageError> {
         let failed = |error| StorageError::file(partial, error);
         let mut bytes = pin!(bytes);
-        let mut file = File::create(partial).await.map_err(failed)?;
-        let (mut hasher, mut size) = (Hasher::default(), 0);
+        let mut file = BlockWriter::create(partial, self.secret.bytes())?;
+        let mut hasher = Hasher::default();
         while let Some(piece) = bytes.next().await {
             let piece = piece
                 .map_err(|error| StorageError::Invalid(format!("the file broke off: {error}")))?;
-            size += piece.len() as u64;
-            if size > self.limits.max_file_bytes {
+            if file.len() + piece.len() as u64 > self.limits.max_file_bytes {
                 return Err(StorageError::Invalid("the file is too large".to_owned()));
             }
             hasher.update(&piece);
-            file.write_all(&piece).await.map_err(failed)?;
+            let written = spawn_blocking(move || file.write_all(&piece).map(|()| file));
+            file = written.await.map_err(interrupted)?.map_err(failed)?;
         }
-        file.flush().await.map_err(failed)?;
-        file.sync_all().await.map_err(failed)?;
+        let size = file.len();
+        spawn_blocking(move || file.finish())
+            .await
+            .map_err(interrupted)??;
         Ok(PackageFile {
             path: path.clone(),
             size,
             sha256: hasher.finish(),
         })
+    }
+
+    /// Checks that a file is there as the manifest says.
+    async fn check(&self, dir: &Path, listed: PackageFile) -> Result<(), StorageError> {
+        let (place, secret) = (listed.path.under(dir), self.secret.clone());
+        let checking = spawn_blocking(move || {
+            let file = match BlockReader::open(&place, secret.bytes()) {
+                Err(StorageError::NotFound(_)) => {
+                    return Err(StorageError::NotFound(listed.path.to_string()));
+                }
+                opened => opened?,
+            };
+            let size = file.len();
+            let digest = Digest::of_reader(file).map_err(|e| StorageError::file(&place, e))?;
+            if (size, digest) != (listed.size, listed.sha256) {
+                return Err(StorageError::corrupt(
+                    &listed.path,
+                    "it is not as the manifest says",
+                ));
+            }
+            Ok(())
+        });
+        checking.await.map_err(interrupted)?
     }
 }
 
@@ -319,31 +348,11 @@ fn discard(partial: &Path) {
     }
 }
 
-/// Checks that a file is there as the manifest says.
-async fn check(dir: &Path, listed: &PackageFile) -> Result<(), StorageError> {
-    let place = listed.path.under(dir);
-    let failed = |error| match StorageError::file(&place, error) {
-        StorageError::NotFound(_) => StorageError::NotFound(listed.path.to_string()),
-        other => other,
-    };
-    let mut file = File::open(&place).await.map_err(failed)?;
-    let (mut hasher, mut size) = (Hasher::default(), 0);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut buffer).await.map_err(failed)?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            break;
-        };
-        hasher.update(bytes);
-        size += read as u64;
-    }
-    if size == listed.size && hasher.finish() == listed.sha256 {
-        Ok(())
-    } else {
-        Err(StorageError::corrupt(
-            &listed.path,
-            "it is not as the manifest says",
-        ))
+/// The runtime has ended in the middle of it.
+fn interrupted(error: JoinError) -> StorageError {
+    StorageError::NotWritable {
+        what: "a package".to_owned(),
+        source: io::Error::other(error),
     }
 }
 

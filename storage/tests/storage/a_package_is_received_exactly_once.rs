@@ -1,14 +1,14 @@
 //! The registry takes a package whole or not at all, and once however often it is sent.
 
-use crate::common::{Court, at};
+use crate::common::{Court, at, files_under, master_key};
 use bytes::Bytes;
 use futures_util::stream;
 use otyrys_storage::{
     ArchivePath, Digest, Registry, StorageError,
-    registry::{Case, Limits, PackageFile, PackageManifest, Party, Sitting},
+    registry::{Case, FileInPackage, Limits, PackageFile, PackageManifest, Party, Sitting},
 };
 use serde_json::json;
-use std::{convert::Infallible, fs};
+use std::{convert::Infallible, fs, io::Read};
 
 const NUMBER: &str = "7599-26-00-2/41";
 
@@ -18,7 +18,13 @@ async fn registry(court: &Court) -> Registry {
         max_files: 5,
     };
     let dir = court.dir.path().join("registry");
-    let registry = Registry::open(court.database.clone(), &dir, limits).unwrap();
+    let registry = Registry::open(
+        court.database.clone(),
+        &dir,
+        limits,
+        &*master_key(court.dir.path()).await,
+    )
+    .unwrap();
     registry.put_case(&case()).await.unwrap();
     registry
 }
@@ -58,6 +64,12 @@ async fn put(
     registry
         .put_file(key, &path(name), stream::iter(pieces))
         .await
+}
+
+fn contents(mut file: FileInPackage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.bytes.read_to_end(&mut bytes).unwrap();
+    bytes
 }
 
 fn manifest(files: Vec<PackageFile>) -> PackageManifest {
@@ -100,7 +112,7 @@ async fn sending_a_package_again_gives_the_same_receipt() {
     );
     assert_eq!(registry.package("k").await.unwrap(), packages[0]);
     let file = registry.file("k", &path("manifest.json")).await.unwrap();
-    assert_eq!(fs::read(file.place).unwrap(), b"{}");
+    assert_eq!(contents(file), b"{}");
     assert_eq!(registry.case(NUMBER).await.unwrap(), case());
     assert_eq!(registry.cases().await.unwrap(), [case()]);
 }
@@ -131,7 +143,7 @@ async fn a_committed_package_is_never_changed() {
         assert!(matches!(refused, Err(StorageError::Conflict(_))));
     }
     let file = registry.file("k", &path("a")).await.unwrap();
-    assert_eq!(fs::read(file.place).unwrap(), b"a");
+    assert_eq!(contents(file), b"a");
 }
 
 #[tokio::test]
@@ -202,4 +214,41 @@ async fn senders_cannot_leave_their_folder_or_fill_the_disk() {
     assert!(matches!(many, Err(StorageError::Invalid(_))));
     let incoming = court.dir.path().join("registry/packages/.incoming");
     assert_eq!(fs::read_dir(incoming).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_package_lies_encrypted_and_a_flipped_byte_of_it_is_found() {
+    let court = Court::open().await;
+    let registry = registry(&court).await;
+    let spoken = b"these words were spoken in the courtroom";
+    let files = vec![put(&registry, "k", "a", spoken).await.unwrap()];
+    let place = court.dir.path().join("registry/packages/k/a");
+    let whole = fs::read(&place).unwrap();
+    let mut damaged = whole.clone();
+    damaged[50] ^= 1;
+    fs::write(&place, damaged).unwrap();
+    let refused = registry.commit("k", &manifest(files.clone()), at(1)).await;
+    assert!(
+        matches!(refused, Err(StorageError::Corrupt { .. })),
+        "{refused:?}"
+    );
+    fs::write(&place, whole).unwrap();
+    registry.commit("k", &manifest(files), at(1)).await.unwrap();
+    assert_eq!(
+        contents(registry.file("k", &path("a")).await.unwrap()),
+        spoken
+    );
+    for file in files_under(court.dir.path()) {
+        let bytes = fs::read(court.dir.path().join(&file)).unwrap();
+        assert!(
+            !bytes.windows(spoken.len()).any(|window| window == spoken),
+            "{file}"
+        );
+    }
+    fs::remove_file(&place).unwrap();
+    let gone = registry.file("k", &path("a")).await;
+    assert!(
+        matches!(gone, Err(StorageError::Corrupt { .. })),
+        "{gone:?}"
+    );
 }

@@ -9,7 +9,7 @@ use super::{
 use axum::{
     Json, Router,
     body::Body,
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request, State, rejection},
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, State, rejection},
     http::{HeaderMap, StatusCode},
     response::Response,
     routing::{any, get},
@@ -326,11 +326,16 @@ async fn file(
     _: Reader,
     State(state): State<RegistryState>,
     Segments((key, path)): Segments<(String, String)>,
-    request: Request,
+    headers: HeaderMap,
 ) -> Result<Response, RegistryError> {
     let path = archive_path(&path)?;
     let file = state.store().file(&key, &path).await.map_err(found)?;
-    playback::serve(&file, request).await
+    playback::serve(file, &headers).map_err(|source| {
+        RegistryError::Storage(StorageError::NotWritable {
+            what: path.to_string(),
+            source,
+        })
+    })
 }
 
 fn archive_path(path: &str) -> Result<ArchivePath, RegistryError> {

@@ -1,15 +1,16 @@
 //! Files of packages as a browser gets them: played, shown or saved, never run.
 
-use super::RegistryError;
 use axum::{
     body::Body,
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use otyrys_storage::registry::FileInPackage;
-use tower::ServiceExt as _;
-use tower_http::services::ServeFile;
+use http_range_header::parse_range_header;
+use otyrys_storage::{BlockReader, registry::FileInPackage, stream_of};
+use std::{
+    io::{self, Read, Seek, SeekFrom},
+    ops::RangeInclusive,
+};
 
 /// What a browser may do with a file.
 enum Use {
@@ -20,23 +21,11 @@ enum Use {
 }
 
 /// The file, or the range of it that the request asks for.
-pub(super) async fn serve(
-    found: &FileInPackage,
-    request: Request,
-) -> Result<Response, RegistryError> {
+pub(super) fn serve(found: FileInPackage, request: &HeaderMap) -> io::Result<Response> {
     let path = found.file.path.as_str();
     let name = path.rsplit('/').next().unwrap_or(path);
     let (media_type, purpose) = kind(name);
-    let served = ServeFile::new(&found.place).oneshot(request).await;
-    let mut response = match served {
-        Ok(response) => response.map(Body::new).into_response(),
-        Err(never) => match never {},
-    };
-    if response.status() == StatusCode::NOT_FOUND {
-        // The database has it and the disk does not.
-        tracing::error!(file = path, "a file of a received package is gone");
-        return Err(RegistryError::NotFound);
-    }
+    let mut response = range(found.bytes, request)?;
     let disposition = match purpose {
         Use::Show => format!("inline; filename=\"{name}\""),
         Use::Save => format!("attachment; filename=\"{name}\""),
@@ -66,6 +55,45 @@ pub(super) async fn serve(
         headers.insert(header::ETAG, value);
     }
     Ok(response)
+}
+
+/// The bytes that the request asks for: all, or one range. Several ranges, which no player asks for,
+/// get all (RFC 9110, section 14.2).
+fn range(mut bytes: BlockReader, request: &HeaderMap) -> io::Result<Response> {
+    let size = bytes.len();
+    let asked = request
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok());
+    let asked = asked.map(|range| parse_range_header(range).and_then(|asked| asked.validate(size)));
+    let (status, range) = match asked {
+        Some(Err(_)) => {
+            let whole = [(header::CONTENT_RANGE, format!("bytes */{size}"))];
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, whole).into_response());
+        }
+        Some(Ok(ranges)) if ranges.len() == 1 => {
+            (StatusCode::PARTIAL_CONTENT, ranges.into_iter().next())
+        }
+        _ => (StatusCode::OK, None),
+    };
+    let (begins, len) = match &range {
+        Some(range) => (*range.start(), range.end() - range.start() + 1),
+        None => (0, size),
+    };
+    bytes.seek(SeekFrom::Start(begins))?;
+    let body = Body::from_stream(stream_of(bytes.take(len)));
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_LENGTH, len.into());
+    if let Some(value) = range.and_then(|range| content_range(&range, size)) {
+        headers.insert(header::CONTENT_RANGE, value);
+    }
+    Ok(response)
+}
+
+fn content_range(range: &RangeInclusive<u64>, size: u64) -> Option<HeaderValue> {
+    let text = format!("bytes {}-{}/{size}", range.start(), range.end());
+    HeaderValue::try_from(text).ok()
 }
 
 /// Media type of a file by its ending; what is not known is bytes to be saved.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::cli::explain;
 use async_trait::async_trait;
-use otyrys_storage::{ArchivePath, Digest};
+use otyrys_storage::{ArchivePath, Digest, stream_of};
 use reqwest::{Body, Certificate, Client, RequestBuilder, Response, StatusCode, header, redirect};
 use std::{
     collections::{HashMap, HashSet},
@@ -113,7 +113,7 @@ impl HttpRegistry {
             .put(url)
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::CONTENT_LENGTH, size)
-            .body(Body::wrap_stream(source.into_stream()));
+            .body(Body::wrap_stream(stream_of(source)));
         let response = self.send(request, false).await?;
         if response.status() != StatusCode::OK {
             return Err(refusal(response, false).await);

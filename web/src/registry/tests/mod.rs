@@ -16,7 +16,7 @@ use otyrys_storage::{
 };
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -67,7 +67,13 @@ impl Court {
             max_file_bytes: 1 << 20,
             max_files: 50,
         };
-        let store = Registry::open(database.clone(), &dir.path().join("registry"), limits).unwrap();
+        let store = Registry::open(
+            database.clone(),
+            &dir.path().join("registry"),
+            limits,
+            &master_key(dir.path()).await,
+        )
+        .unwrap();
         let state = RegistryState::new(store, hash_of(KEY), hash_of(TOKEN));
         // The port stays the same when the registry goes down and comes back.
         let address = TcpListener::bind("127.0.0.1:0")
@@ -135,9 +141,7 @@ impl Court {
         };
         let key = NodeKey::load_or_create(&dir.join("node.key")).unwrap();
         let out = dir.join("bundles").join(HearingId::generate().to_string());
-        let master = KeySource::File(dir.join("master.key"));
-        let master = MasterKey::load_or_create(&master).await.unwrap();
-        let spool = RecordSpool::new(dir.join("spool"), Arc::new(master));
+        let spool = RecordSpool::new(dir.join("spool"), Arc::new(master_key(dir).await));
         spool.keys().create(self.hearing).unwrap();
         let bundle = Bundle::write(&out, &input, &spool, &key).unwrap();
         let keys = spool.keys().clone();
@@ -191,6 +195,11 @@ impl Drop for Court {
             server.abort();
         }
     }
+}
+
+async fn master_key(dir: &Path) -> MasterKey {
+    let source = KeySource::File(dir.join("master.key"));
+    MasterKey::load_or_create(&source).await.unwrap()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
