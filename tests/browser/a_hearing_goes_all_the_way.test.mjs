@@ -133,6 +133,8 @@ step("the registry has the package once although an answer was lost", { timeout:
 });
 
 step("every file of the record plays and sounds like what was said", { timeout: 120_000 }, async () => {
+  const exported = await court.export();
+  assert.equal(exported.code, 0, exported.output);
   const { record } = await protocolOf(court.bundleDir);
   for (const role of ["clerk", "witness", "defendant"]) {
     const files = record.filter(({ participant }) => participant === court.seats[role].participant_id);

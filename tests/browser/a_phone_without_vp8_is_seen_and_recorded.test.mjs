@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import { join } from "node:path";
-import { filesOf, protocolOf } from "./support/bundle.mjs";
+import { protocolOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
 import { look, meet, Person } from "./support/person.mjs";
 import { receptionOf } from "./support/reception.mjs";
@@ -97,10 +97,7 @@ step("its picture is in the record and plays", { timeout: 180_000 }, async () =>
   await clerk.goesOnRecord();
   await pause(RECORDED_S * 1_000);
   await clerk.closesHearing();
-  await until("the bundle is sealed", async () => {
-    const files = await filesOf(court.bundleDir).catch(() => []);
-    return files.includes("seal.txt");
-  }, 120_000);
+  await until("the bundle is sealed", async () => (await court.verify()).code === 0, 120_000);
   const { record } = await protocolOf(court.bundleDir);
   const camera = record.find(
     ({ participant, source }) => participant === court.seats.witness.participant_id && source === "camera",

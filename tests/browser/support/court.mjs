@@ -98,14 +98,24 @@ export class Court {
     return JSON.parse(body);
   }
 
-  /** The folder of the sealed bundle. */
+  /** Where the sealed bundle is handed out to. */
   get bundleDir() {
-    return join(this.dataDir, "bundles", this.hearing.id);
+    return join(this.dir, "bundle");
+  }
+
+  /** `otyrys export` of the sealed bundle, once: on the server's disk it is encrypted. */
+  async export() {
+    if (this.isExported) return { code: 0, output: "" };
+    const env = { OTYRYS_SERVER__DATA_DIR: this.dataDir };
+    const exported = await run(OTYRYS, ["export", this.hearing.id, this.bundleDir], { env });
+    this.isExported = exported.code === 0;
+    return exported;
   }
 
   /** `otyrys verify` on a folder. */
   async verify(dir = this.bundleDir) {
-    return run(OTYRYS, ["verify", dir]);
+    const exported = await this.export();
+    return exported.code === 0 ? run(OTYRYS, ["verify", dir]) : exported;
   }
 
   /** The registry as a reader sees it, by the key of the registry link. */
