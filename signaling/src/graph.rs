@@ -69,6 +69,34 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
     graph
 }
 
+/// The tracks of the record that a person may hear and see again, while the hearing lasts and after
+/// it: everybody's, for those who read the draft that was made from them. During the hearing they
+/// must be in it.
+///
+/// What is played back follows from this function alone, as what is forwarded follows from
+/// [`who_receives_what`].
+#[must_use]
+pub fn what_is_played_back(hearing: &Hearing, viewer: ParticipantId) -> BTreeSet<TrackRef> {
+    let over = hearing.state() == HearingState::Closed;
+    let listens = hearing
+        .participant(viewer)
+        .is_some_and(|p| p.person.role.reads_draft() && (over || p.is_admitted()));
+    if !listens {
+        return BTreeSet::new();
+    }
+    hearing
+        .participants()
+        .iter()
+        .filter(|p| p.person.role.publishes())
+        .flat_map(|p| {
+            TrackSource::ALL.map(|source| TrackRef {
+                participant: p.person.id,
+                source,
+            })
+        })
+        .collect()
+}
+
 /// Whether what is recorded of a source is also read by the recogniser: what is said, not what is
 /// shown.
 #[must_use]

@@ -1,9 +1,10 @@
 //! The hearing as a state machine.
 
-use crate::{Language, Place, Role, TrackSource, wire::Act};
+use crate::{Language, Place, Role, TrackRef, TrackSource, what_is_played_back, wire::Act};
 use jiff::Timestamp;
 use otyrys_storage::ids::{HearingId, ParticipantId, SegmentId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use ts_rs::TS;
 
 /// What a hearing is about and who was summoned to it. Fixed when the hearing is scheduled.
@@ -157,6 +158,21 @@ pub enum Command {
     Leave,
     /// An act on the hearing.
     Act(Act),
+    /// The person begins to listen to the record.
+    ListenBack {
+        /// To what.
+        tracks: BTreeSet<TrackRef>,
+        /// Milliseconds into the record.
+        from_ms: u64,
+    },
+    /// What of the record was sent to a person who listened to it (server only, in the person's
+    /// name).
+    ListenedBack {
+        /// Of what.
+        tracks: BTreeSet<TrackRef>,
+        /// From and to, milliseconds into the record, for each stretch.
+        stretches: Vec<(u64, u64)>,
+    },
     /// A person took the seat of a rehearsal participant (server only).
     SeatTaken {
         /// Whose seat.
@@ -260,6 +276,15 @@ pub enum HearingEvent {
     },
     LinkRenewed {
         participant: ParticipantId,
+    },
+    ListeningBegan {
+        tracks: BTreeSet<TrackRef>,
+        from_ms: u64,
+    },
+    Listened {
+        tracks: BTreeSet<TrackRef>,
+        from_ms: u64,
+        to_ms: u64,
     },
     SeatTaken {
         participant: ParticipantId,
@@ -501,14 +526,18 @@ impl Hearing {
         command: &Command,
     ) -> Result<Vec<HearingEvent>, Refusal> {
         if self.state == HearingState::Closed {
-            // What is still being written or read when the hearing closes is finished after it.
-            return match command {
+            match command {
+                // What is still being written or read when the hearing closes is finished after it.
                 Command::SegmentOpened { .. }
                 | Command::SegmentClosed { .. }
-                | Command::SegmentDrafted { .. } => self.decide_for_server(command),
-                Command::Disconnect | Command::Leave | Command::ServerRestarted => Ok(Vec::new()),
-                _ => Err(Refusal::WrongState),
-            };
+                | Command::SegmentDrafted { .. } => return self.decide_for_server(command),
+                Command::Disconnect | Command::Leave | Command::ServerRestarted => {
+                    return Ok(Vec::new());
+                }
+                // The record is there to be listened to.
+                Command::ListenBack { .. } | Command::ListenedBack { .. } => {}
+                _ => return Err(Refusal::WrongState),
+            }
         }
         match actor {
             Actor::Server => self.decide_for_server(command),
@@ -611,6 +640,24 @@ impl Hearing {
                 }
                 return self.decide_act(now, act);
             }
+            Command::ListenBack { tracks, from_ms } => {
+                if tracks.is_empty() || !tracks.is_subset(&what_is_played_back(self, id)) {
+                    return Err(Refusal::NotAllowed);
+                }
+                vec![HearingEvent::ListeningBegan {
+                    tracks: tracks.clone(),
+                    from_ms: *from_ms,
+                }]
+            }
+            // Also of somebody who may not listen any more: they did.
+            Command::ListenedBack { tracks, stretches } => stretches
+                .iter()
+                .map(|(from_ms, to_ms)| HearingEvent::Listened {
+                    tracks: tracks.clone(),
+                    from_ms: *from_ms,
+                    to_ms: *to_ms,
+                })
+                .collect(),
             Command::SeatTaken { .. }
             | Command::RecordFailed(_)
             | Command::RecordMended
@@ -806,7 +853,9 @@ impl Hearing {
             | HearingEvent::SegmentClosed { .. }
             | HearingEvent::SegmentDrafted { .. }
             | HearingEvent::DestructionApproved
-            | HearingEvent::KeyDestroyed => {}
+            | HearingEvent::KeyDestroyed
+            | HearingEvent::ListeningBegan { .. }
+            | HearingEvent::Listened { .. } => {}
         }
     }
 

@@ -11,7 +11,9 @@ mod people;
 mod view;
 pub mod wire;
 
-pub use graph::{Graph, Sink, favoured_pictures, is_drafted, sees_lines, who_receives_what};
+pub use graph::{
+    Graph, Sink, favoured_pictures, is_drafted, sees_lines, what_is_played_back, who_receives_what,
+};
 pub use hearing::{
     Actor, Command, Hearing, HearingEvent, HearingState, HearingSubject, Participant, Person,
     Presence, RecordFault, Refusal, Stage,

@@ -8,6 +8,10 @@
 //! [`Offer::sources`]) and `recvonly` sections, the *slots*, which the server fills with tracks
 //! as it sees fit and names in [`ServerMessage::Slots`].
 
+mod playback;
+
+pub use playback::{Listen, ListeningId, Loudness, RecordList, RecordedPerson, RecordedSegment};
+
 use crate::{
     HearingState, Language, Place, Presence, RecordFault, Role, Stage, TrackRef, TrackSource,
 };

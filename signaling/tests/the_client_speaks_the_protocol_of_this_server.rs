@@ -2,7 +2,9 @@
 //! they differ; with `OTYRYS_WRITE_WIRE=1` it writes them.
 #![expect(clippy::unwrap_used, reason = "a test that fails here says where")]
 
-use otyrys_signaling::wire::{ClientMessage, ServerMessage};
+use otyrys_signaling::wire::{
+    ClientMessage, Listen, ListeningId, Loudness, RecordList, ServerMessage,
+};
 use std::{collections::BTreeMap, fs, path::Path};
 use ts_rs::{Config, TS};
 
@@ -34,6 +36,10 @@ fn export(dir: &Path) {
     let config = Config::new().with_out_dir(dir);
     ClientMessage::export_all(&config).unwrap();
     ServerMessage::export_all(&config).unwrap();
+    RecordList::export_all(&config).unwrap();
+    Listen::export_all(&config).unwrap();
+    ListeningId::export_all(&config).unwrap();
+    Loudness::export_all(&config).unwrap();
 }
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
