@@ -13,8 +13,9 @@
 //!   rest of the program talks to it.
 //! - [`Graph`], [`TrackKey`], [`Sink`]: which track reaches what.
 //! - [`Event`]: what the core tells; [`RecordedPacket`]: what it hands to the recorder.
-//! - [`recorder`]: writes recorded packets into files.
+//! - [`recorder`]: writes recorded packets into files; [`Clusters`] finds its way in them.
 
+mod clusters;
 mod config;
 mod core;
 mod error;
@@ -35,6 +36,7 @@ mod report;
 mod shard;
 mod vp8;
 
+pub use crate::clusters::{Cluster, Clusters, NotOurs};
 pub use crate::config::MediaLimits;
 pub use crate::core::{Command, Core, Counters, Datagram, Input, Offer, Output};
 pub use crate::error::MediaError;

@@ -79,5 +79,5 @@ pub use retention::{Approval, Kept};
 pub use segment::SegmentFacts;
 pub use segment_reader::SegmentReader;
 pub use segment_writer::{Acknowledged, SegmentWriter};
-pub use spool::{RecordSpool, SegmentRecord, Tail};
+pub use spool::{RecordSpool, SegmentReach, SegmentRecord, Tail};
 pub use verify::{Verdict, VerifyReport, Violation, verify};

@@ -2,7 +2,8 @@
 //!
 //! It is: model files ([`models`]), a decoder that follows a file while it is written
 //! ([`decode`]), speech detection and cutting ([`segments`]), whisper on worker threads
-//! ([`recogniser`]), and the measure of how good the result is ([`mod@wer`]).
+//! ([`recogniser`]), the measure of how good the result is ([`mod@wer`]), and how loud a recording
+//! is ([`mod@loudness`]).
 //!
 //! It is not: it knows no hearings, people, rights, HTTP or SQL. It does not say who speaks;
 //! a feed is one authenticated track, and whoever opens it knows whose. It never hears live
@@ -17,11 +18,13 @@
 //! one thread before each product, so the others only sleep.
 
 pub mod decode;
+pub mod loudness;
 pub mod models;
 pub mod recogniser;
 pub mod segments;
 pub mod wer;
 
+pub use loudness::loudness;
 pub use models::{ModelError, ModelInfo, ModelName};
 pub use recogniser::{
     Doubt, Feed, FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserError,
