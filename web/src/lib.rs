@@ -6,6 +6,7 @@
 //!
 //! - [`edge`]: requests and sockets; [`hub`]: one task for each live hearing.
 //! - `recording`, `draft`: from the media core's taps to files, from files to lines.
+//! - `playback`: the record as it is listened to.
 //! - `jobs`, `closing`, [`registry`]: what happens after closing.
 //! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
 //! - [`bad_line`]: loss, delay and cuts that can be repeated.
@@ -27,6 +28,7 @@ pub mod links;
 pub mod log;
 mod metrics;
 pub mod model_command;
+mod playback;
 pub mod protocol;
 mod recording;
 pub mod registry;

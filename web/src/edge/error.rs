@@ -1,6 +1,6 @@
 //! The one place where errors become answers: a stable code outside, the cause in the log.
 
-use crate::hub::HubError;
+use crate::{hub::HubError, playback::PlaybackError};
 use axum::{
     Json,
     http::StatusCode,
@@ -51,6 +51,19 @@ impl From<StorageError> for ApiError {
     }
 }
 
+impl From<PlaybackError> for ApiError {
+    fn from(error: PlaybackError) -> Self {
+        if let PlaybackError::Storage(error) = error {
+            return error.into();
+        }
+        tracing::error!(
+            error = crate::cli::explain(&error),
+            "a part of the record cannot be played"
+        );
+        Self(ErrorCode::Internal)
+    }
+}
+
 impl From<HubError> for ApiError {
     fn from(error: HubError) -> Self {
         Self(hub_code(&error))
@@ -91,7 +104,8 @@ pub fn hub_code(error: &HubError) -> ErrorCode {
 /// The public code of a fault of storage; the cause is logged here, once.
 fn storage_code(error: &StorageError) -> ErrorCode {
     match error {
-        StorageError::NotFound(_) => return ErrorCode::NotFound,
+        // The record of a hearing whose key was destroyed is no more.
+        StorageError::NotFound(_) | StorageError::KeyDestroyed(_) => return ErrorCode::NotFound,
         StorageError::Busy => {
             tracing::warn!(%error, "a request met a busy database");
             return ErrorCode::Unavailable;

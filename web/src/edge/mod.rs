@@ -5,18 +5,23 @@ mod assets;
 mod demo;
 mod documents;
 pub mod error;
+mod held_seat;
 pub mod invitations;
 mod line_test;
+mod playback;
 mod seat_socket;
 mod shared_port;
 
-use crate::{config::Config, hub::Hub, links::Links, metrics::PeopleFigures, stores::Stores};
+use crate::{
+    config::Config, hub::Hub, links::Links, metrics::PeopleFigures, playback::Playback,
+    stores::Stores,
+};
 use address_places::AddressPlaces;
 use axum::{
     Json, Router,
     extract::{FromRef, State},
     http::{HeaderName, HeaderValue, header},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use demo::DemoState;
 use otyrys_signaling::wire::PROTOCOL_VERSION;
@@ -45,6 +50,7 @@ pub struct AppState {
     pub(crate) demo: DemoState,
     pub(crate) places: AddressPlaces,
     pub(crate) people: PeopleFigures,
+    pub(crate) playback: Playback,
 }
 
 impl AppState {
@@ -60,6 +66,7 @@ impl AppState {
     ) -> Self {
         Self {
             places: AddressPlaces::new(config.limits.sessions_per_address),
+            playback: Playback::new(stores.spool.clone()),
             people,
             config,
             stores,
@@ -76,6 +83,20 @@ pub fn router(state: AppState, registry: Router) -> Router {
         .route("/about", get(about))
         .route("/invitations/{token}", post(invitations::redeem))
         .route("/seats/{participant}/ws", get(seat_socket::connect))
+        .route("/seats/{participant}/record", get(playback::list))
+        .route(
+            "/seats/{participant}/record/{segment}/sound",
+            get(playback::sound),
+        )
+        .route(
+            "/seats/{participant}/record/{segment}/loudness",
+            get(playback::loudness),
+        )
+        .route("/seats/{participant}/listenings", post(playback::begin))
+        .route(
+            "/seats/{participant}/listenings/{listening}",
+            delete(playback::end),
+        )
         .route("/hearings/{hearing}/{document}", get(documents::document))
         .route("/demo", get(demo::seats))
         .route("/line-tests", post(line_test::open))

@@ -1,10 +1,7 @@
 //! The WebSocket of one seat: frames in, frames out; the hearing decides.
 
-use super::{AppState, address_places::AddressPlace, error::ApiError, invitations::seat_cookie};
-use crate::{
-    hub::{Connection, HearingHandle, Outbox},
-    secrets::hash_of,
-};
+use super::{AppState, address_places::AddressPlace, error::ApiError, held_seat::HeldSeat};
+use crate::hub::{Connection, HearingHandle, Outbox};
 use axum::{
     extract::{
         ConnectInfo, Path, State, WebSocketUpgrade,
@@ -17,7 +14,7 @@ use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use otyrys_signaling::wire::{
     ByeReason, ClientMessage, ErrorCode, PROTOCOL_VERSION, ServerMessage,
 };
-use otyrys_storage::{Database, Digest, SeatClient, ids::ParticipantId};
+use otyrys_storage::ids::ParticipantId;
 use std::{net::SocketAddr, time::Duration};
 use tokio::{
     sync::mpsc,
@@ -42,30 +39,12 @@ pub(super) async fn connect(
     jar: CookieJar,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, ApiError> {
-    let presented = jar
-        .get(&seat_cookie(participant))
-        .map(|cookie| hash_of(cookie.value()).into())
-        .ok_or(ApiError(ErrorCode::NotSeated))?;
-    let database = &app.stores.database;
-    let seat = database
-        .seat(participant)
-        .await?
-        .filter(|seat| seat.secret_hash == presented)
-        .ok_or(ApiError(ErrorCode::NotSeated))?;
-    let hearing = app
-        .hub
-        .hearing(database.participant(participant).await?.hearing)
-        .await?;
-    let holds = SeatProof {
-        database: database.clone(),
-        participant,
-        secret_hash: presented,
-    };
+    let seat = HeldSeat::of(&app.stores.database, participant, &jar).await?;
+    let hearing = app.hub.hearing(seat.hearing().await?).await?;
     let limits = SocketLimits {
         message_bytes: app.config.server.message_bytes,
         messages_per_second: app.config.server.messages_per_second,
     };
-    let rehearsal = seat.client == SeatClient::Rehearsal;
     let place = app.places.take(origin.ip());
     if place.is_none() {
         app.people.refused(ErrorCode::AddressFull);
@@ -75,9 +54,7 @@ pub(super) async fn connect(
         .max_frame_size(limits.message_bytes)
         .on_upgrade(move |socket| async move {
             match place {
-                Some(place) => {
-                    serve(socket, hearing, holds, rehearsal, origin, limits, place).await
-                }
+                Some(place) => serve(socket, hearing, seat, origin, limits, place).await,
                 // Over the socket, because a browser does not tell a page how an upgrade failed.
                 None => turn_away(socket, ErrorCode::AddressFull).await,
             }
@@ -90,26 +67,10 @@ struct SocketLimits {
     messages_per_second: u32,
 }
 
-/// What a client showed to get in.
-struct SeatProof {
-    database: Database,
-    participant: ParticipantId,
-    secret_hash: Digest,
-}
-
-impl SeatProof {
-    /// Whether it holds now.
-    async fn still(&self) -> bool {
-        let seat = self.database.seat(self.participant).await;
-        seat.is_ok_and(|seat| seat.is_some_and(|seat| seat.secret_hash == self.secret_hash))
-    }
-}
-
 async fn serve(
     socket: WebSocket,
     hearing: HearingHandle,
-    holds: SeatProof,
-    rehearsal: bool,
+    seat: HeldSeat,
     origin: SocketAddr,
     limits: SocketLimits,
     _place: AddressPlace,
@@ -131,13 +92,13 @@ async fn serve(
     }
 
     // The seat may have been taken or renewed while the client was silent.
-    if !holds.still().await {
+    if !seat.still_holds().await {
         return refuse(sink, ErrorCode::NotSeated).await;
     }
     let (outbox, mut outgoing) = mpsc::channel(OUTBOX);
     let connection = Connection::new(
-        holds.participant,
-        rehearsal,
+        seat.participant(),
+        seat.is_rehearsal(),
         origin.ip(),
         Outbox::new(outbox),
     );

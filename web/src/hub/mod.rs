@@ -7,10 +7,11 @@ mod line_quality;
 mod line_tests;
 mod media_link;
 mod record_watch;
+mod stretches;
 
 pub use connection::{Connection, ConnectionId, Outbox};
 pub use hearing_task::DraftNotice;
-pub(crate) use hearing_task::new_event;
+pub(crate) use hearing_task::{Listener, SoundStretch, new_event};
 pub(crate) use line_tests::{Entered, LineTestId, LineTestLimits, LineTests};
 
 use crate::{
@@ -26,7 +27,8 @@ use crate::{
 use hearing_task::{HearingTask, Input};
 use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
 use otyrys_signaling::{
-    Hearing, HearingEvent, HearingSubject, Person, Refusal, wire::ClientMessage,
+    Hearing, HearingEvent, HearingSubject, Person, Refusal,
+    wire::{ClientMessage, ListeningId},
 };
 use otyrys_storage::{
     Database, StorageError,
@@ -365,13 +367,54 @@ impl HearingHandle {
         self.put(Input::SeatTaken(participant)).await
     }
 
+    /// A person begins to listen to the record. That they do is stored when this returns.
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] if they may not.
+    pub(crate) async fn listen(&self, listener: Listener) -> Result<ListeningId, HubError> {
+        self.ask(|answer| Input::Listen(listener, answer)).await?
+    }
+
+    /// A stretch of a track is about to be sent to a listener.
+    ///
+    /// # Errors
+    /// [`HubError::Refused`] if they do not listen to this track, or may not any more: then it must
+    /// not be sent.
+    pub(crate) async fn sending_sound(
+        &self,
+        by: ParticipantId,
+        listening: ListeningId,
+        stretch: SoundStretch,
+    ) -> Result<(), HubError> {
+        self.ask(|answer| Input::SendingSound(by, listening, stretch, answer))
+            .await?
+    }
+
+    /// A person has listened enough. What was sent is stored when this returns; nothing happens if
+    /// the listening has ended before.
+    ///
+    /// # Errors
+    /// [`HubError::Storage`].
+    pub(crate) async fn stop_listening(
+        &self,
+        by: ParticipantId,
+        listening: ListeningId,
+    ) -> Result<(), HubError> {
+        self.ask(|answer| Input::StopListening(by, listening, answer))
+            .await?
+    }
+
     /// The hearing as it stands.
     ///
     /// # Errors
     /// [`HubError::Stopping`].
     pub async fn snapshot(&self) -> Result<Hearing, HubError> {
+        self.ask(Input::Snapshot).await
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Result<T, HubError> {
         let (answer, receive) = oneshot::channel();
-        self.put(Input::Snapshot(answer)).await?;
+        self.put(input(answer)).await?;
         receive.await.map_err(|_| HubError::Stopping)
     }
 

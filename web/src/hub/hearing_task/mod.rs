@@ -1,6 +1,9 @@
 //! The task of one hearing: the only one who changes its state.
 
+mod listening;
 mod media;
+
+pub(crate) use listening::{Listener, SoundStretch};
 
 use super::{
     Services,
@@ -16,12 +19,13 @@ use crate::{
     recording::{RecordNotice, Route},
 };
 use jiff::Timestamp;
+use listening::Listenings;
 use otyrys_media::{Event as MediaEvent, RoomId, SessionId, TrackKey};
 use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink,
     favoured_pictures, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView,
+        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, ListeningId,
         PROTOCOL_VERSION, ServerMessage,
     },
 };
@@ -43,6 +47,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How often the record is checked against what arrives.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Where the outcome of an input is awaited.
+type Answer<T> = oneshot::Sender<Result<T, HubError>>;
 
 /// Everything that can happen to a hearing.
 #[derive(Debug)]
@@ -67,6 +74,12 @@ pub(super) enum Input {
     Restarted,
     /// Somebody wants to see the state.
     Snapshot(oneshot::Sender<Hearing>),
+    /// Somebody wants to listen to the record.
+    Listen(Listener, Answer<ListeningId>),
+    /// Sound of the record is about to be sent to a listener.
+    SendingSound(ParticipantId, ListeningId, SoundStretch, Answer<()>),
+    /// Somebody has listened enough.
+    StopListening(ParticipantId, ListeningId, Answer<()>),
 }
 
 /// What the recogniser says to a hearing.
@@ -93,6 +106,7 @@ pub(super) struct HearingTask {
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
+    listenings: Listenings,
     /// What happened and could not be stored.
     unstored: Vec<NewEvent>,
 }
@@ -111,6 +125,7 @@ impl HearingTask {
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
+            listenings: Listenings::default(),
             unstored: Vec::new(),
         }
     }
@@ -129,6 +144,7 @@ impl HearingTask {
                 },
                 _ = tick.tick() => {
                     self.end_kept_sessions();
+                    self.end_idle_listenings(Instant::now()).await;
                     self.check_record().await
                 }
             };
@@ -141,6 +157,7 @@ impl HearingTask {
                 self.part();
             }
         }
+        self.end_all_listenings().await;
         for connection in self.connections.values() {
             connection.outbox.send(ServerMessage::Bye {
                 reason: ByeReason::Restarting,
@@ -172,6 +189,18 @@ impl HearingTask {
             Input::Snapshot(answer) => {
                 // Whoever asked may have given up.
                 let _gone = answer.send(self.hearing.clone());
+                Ok(())
+            }
+            Input::Listen(listener, answer) => {
+                let _gone = answer.send(self.listen(listener).await);
+                Ok(())
+            }
+            Input::SendingSound(by, listening, stretch, answer) => {
+                let _gone = answer.send(self.sending_sound(by, listening, stretch));
+                Ok(())
+            }
+            Input::StopListening(by, listening, answer) => {
+                let _gone = answer.send(self.stop_listening(by, listening).await);
                 Ok(())
             }
         }
