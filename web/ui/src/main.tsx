@@ -2,6 +2,7 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/pages.css";
 import "./styles/room.css";
+import "./styles/player.css";
 import "./styles/registry.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";

@@ -46,6 +46,11 @@ function codeOfStatus(status: number): FailureCode {
   return "internal";
 }
 
+/** What an answer that is no success says. */
+export async function refusal(response: Response): Promise<RequestError> {
+  return new RequestError(await codeOf(response));
+}
+
 async function codeOf(response: Response): Promise<FailureCode> {
   try {
     const body = (await response.json()) as { error?: unknown };
@@ -70,7 +75,7 @@ export async function requestJson<T>(path: string, init: RequestInit = {}): Prom
   } catch {
     throw new RequestError("network");
   }
-  if (!response.ok) throw new RequestError(await codeOf(response));
+  if (!response.ok) throw await refusal(response);
   const text = await response.text();
   // A history-route fallback answers any path with the page: that is no JSON answer either.
   try {

@@ -19,10 +19,12 @@ type Props = {
   lines: readonly DraftLine[];
   draft: DraftState | null;
   people: readonly ParticipantView[];
+  /** Plays the record from a moment on. */
+  onListen: (ms: number) => void;
 };
 
 /** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
-export function DraftPanel({ lines, draft, people }: Props) {
+export function DraftPanel({ lines, draft, people, onListen }: Props) {
   const { t } = useTranslation();
   const list = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -59,7 +61,7 @@ export function DraftPanel({ lines, draft, people }: Props) {
       <ol className="lines" ref={list} onScroll={scrolled} tabIndex={0} aria-label={t("draft.title")}>
         {lines.length === 0 && <li className="quiet">{t("draft.empty")}</li>}
         {lines.map((line) => (
-          <Line key={line.id} line={line} person={byId.get(line.participant)} />
+          <Line key={line.id} line={line} person={byId.get(line.participant)} onListen={onListen} />
         ))}
       </ol>
       {!following && (
@@ -90,7 +92,9 @@ function DraftStatus({ draft }: { draft: DraftState | null }) {
   );
 }
 
-function Line({ line, person }: { line: DraftLine; person: ParticipantView | undefined }) {
+type LineProps = { line: DraftLine; person: ParticipantView | undefined; onListen: (ms: number) => void };
+
+function Line({ line, person, onListen }: LineProps) {
   const { t } = useTranslation();
   return (
     <li
@@ -101,7 +105,15 @@ function Line({ line, person }: { line: DraftLine; person: ParticipantView | und
       data-end-ms={line.end_ms}
     >
       <p className="line-head">
-        <time>{formatClock(line.start_ms)}</time>
+        <button
+          type="button"
+          className="line-button"
+          aria-label={t("registry.playLine", { time: formatClock(line.start_ms) })}
+          data-testid={`listen-${line.id}`}
+          onClick={() => onListen(line.start_ms)}
+        >
+          <time>{formatClock(line.start_ms)}</time>
+        </button>
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
         {line.weak && (

@@ -1,19 +1,20 @@
 import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import type { Seat } from "../api/invitations";
-import { conducts } from "../call/hearingState";
+import { readsDraft } from "../call/hearingState";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
+import { RecordOver } from "../components/RecordOver";
 import { documentAddress, useProtocolReady } from "../components/useProtocolReady";
 
 const FORMATS = ["html", "docx", "json"] as const;
 
-/** After the hearing, or after leaving it (`onReturn`): says so; the bench finds the protocol. */
+/** After the hearing, or after leaving it (`onReturn`): says so; the bench finds record and protocol. */
 export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => void }) {
   const { t } = useTranslation();
   const { hearing } = seat;
   const left = onReturn !== undefined;
-  const offersProtocol = !left && conducts(seat.role);
+  const offersProtocol = !left && readsDraft(seat.role);
   const ready = useProtocolReady(hearing.id, offersProtocol);
   return (
     <PageFrame narrow testId={left ? "left" : "hearing-over"} homeLink={false}>
@@ -52,6 +53,7 @@ export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => v
           </div>
         </section>
       )}
+      {offersProtocol && <RecordOver seat={seat} ready={ready} />}
     </PageFrame>
   );
 }

@@ -12,9 +12,11 @@ import { StreamAudio } from "../components/MediaElements";
 import { PeoplePanel } from "../components/PeoplePanel";
 import { PictureWall } from "../components/PictureWall";
 import { ProblemBanner } from "../components/ProblemBanner";
+import { ReadBackPanel } from "../components/ReadBackPanel";
 import { RecordFaultBanner } from "../components/RecordFaultBanner";
 import { SessionControls } from "../components/SessionControls";
 import { TopBar } from "../components/TopBar";
+import { useReadBack } from "../player/useReadBack";
 
 type Props = { session: CallSession; state: HearingSnapshot; seat: Seat };
 type View = "picture" | "people" | "draft";
@@ -26,6 +28,7 @@ export function HearingRoom({ session, state, seat }: Props) {
   const { t } = useTranslation();
   const devices = useSyncExternalStore(session.devices.subscribe, session.devices.getSnapshot);
   const [view, setView] = useState<View>("picture");
+  const readBack = useReadBack(seat.participant_id, devices.speakerId);
   const { hearing } = state;
   if (hearing === null) return null;
 
@@ -88,7 +91,13 @@ export function HearingRoom({ session, state, seat }: Props) {
           <aside className="side">
             {bench && <SessionControls session={session} hearing={hearing} />}
             {bench && <PeoplePanel session={session} hearing={hearing} you={state.you} quality={state.quality} />}
-            <DraftPanel lines={state.lines} draft={state.draft} people={hearing.participants} />
+            {hearing.record_ms > 0 && <ReadBackPanel control={readBack} session={session} />}
+            <DraftPanel
+              lines={state.lines}
+              draft={state.draft}
+              people={hearing.participants}
+              onListen={(ms) => void readBack.open().playFrom(ms)}
+            />
           </aside>
         )}
       </div>

@@ -3,11 +3,13 @@ import { useTranslation } from "react-i18next";
 import { RequestError } from "../api/http";
 import { currentLanguage } from "../i18n";
 import { formatSize, formatTime } from "../i18n/format";
+import { PlayerControls } from "../player/PlayerControls";
+import { PlayerWall } from "../player/PlayerWall";
+import { browserClock, RecordPlayer } from "../player/RecordPlayer";
+import { type Voice, VoiceRows } from "../player/VoiceRows";
 import { fileUrl, loadPackage, loadProtocol, type Package, type Protocol, type ProtocolPerson } from "./api";
-import { PlayerView } from "./PlayerView";
 import { ProtocolLines } from "./ProtocolLines";
 import { RegistryGate } from "./RegistryGate";
-import { browserClock, RecordPlayer } from "./RecordPlayer";
 import { useRegistry } from "./useRegistry";
 
 type Contents = { pack: Package; protocol: Protocol | null };
@@ -82,24 +84,44 @@ function PackageContents({ pack, protocol }: Contents) {
 function PlayedProtocol({ packageKey, protocol }: { packageKey: string; protocol: Protocol }) {
   const { t } = useTranslation();
   const player = useRecordPlayer(protocol);
+  const people = peopleOfRecord(protocol);
   return (
     <div className="played">
       {protocol.record.length > 0 ? (
-        <PlayerView player={player} packageKey={packageKey} protocol={protocol} />
+        <PlayerControls player={player} stages={protocol.stages}>
+          <PlayerWall
+            player={player}
+            people={people}
+            files={protocol.record}
+            lines={protocol.lines}
+            address={(file) => fileUrl(packageKey, file.playback ?? file.file)}
+          />
+          <VoiceRows player={player} voices={people} onChoose={(person) => player.setPerson(person)} />
+        </PlayerControls>
       ) : (
         <p>{t("player.noRecord")}</p>
       )}
-      <ProtocolLines player={player} lines={protocol.lines} />
+      <ProtocolLines player={player} lines={protocol.lines} onPlay={(ms) => player.playFrom(ms)} />
     </div>
   );
 }
 
+/** Everybody who has a file in the record, in the order of those present. */
+function peopleOfRecord({ present, record }: Protocol): Voice[] {
+  const recorded = new Map(record.map(({ participant, name }) => [participant, name]));
+  const known = present.filter(({ id }) => recorded.delete(id));
+  const unlisted = [...recorded].map(([id, name]) => ({ id, name, role: null }));
+  return [...known, ...unlisted];
+}
+
 function useRecordPlayer({ record, lines }: Protocol): RecordPlayer {
   const player = useMemo(() => {
-    const segments = record.map(({ file, starts_ms, ends_ms }) => ({
+    const segments = record.map(({ file, participant, source, starts_ms, ends_ms }) => ({
       id: file,
       startsMs: starts_ms,
       endsMs: ends_ms,
+      person: participant,
+      sound: source === "microphone",
     }));
     const lastLineMs = Math.max(0, ...lines.map(({ end_ms }) => end_ms));
     return new RecordPlayer(segments, lastLineMs, browserClock);

@@ -3,10 +3,12 @@ import { useTranslation } from "react-i18next";
 import { MarkedText } from "../components/DraftPanel";
 import { formatClock } from "../i18n/format";
 import type { ProtocolLine } from "./api";
-import type { RecordPlayer } from "./RecordPlayer";
+import type { RecordPlayer } from "../player/RecordPlayer";
+
+type Props = { player: RecordPlayer; lines: readonly ProtocolLine[]; onPlay: (ms: number) => void };
 
 /** The lines of the protocol; a press plays from there, the one being spoken stands out. */
-export function ProtocolLines({ player, lines }: { player: RecordPlayer; lines: readonly ProtocolLine[] }) {
+export function ProtocolLines({ player, lines, onPlay }: Props) {
   const { t } = useTranslation();
   const { positionMs, playing } = useSyncExternalStore(player.subscribe, player.getSnapshot);
   const list = useRef<HTMLOListElement>(null);
@@ -43,7 +45,7 @@ export function ProtocolLines({ player, lines }: { player: RecordPlayer; lines: 
               type="button"
               className="line-button"
               aria-label={t("registry.playLine", { time: formatClock(line.start_ms) })}
-              onClick={() => player.playFrom(line.start_ms)}
+              onClick={() => onPlay(line.start_ms)}
             >
               <time>{formatClock(line.start_ms)}</time>
             </button>
@@ -51,7 +53,7 @@ export function ProtocolLines({ player, lines }: { player: RecordPlayer; lines: 
               className="line-body"
               onClick={() => {
                 // Selecting words to copy them is not a wish to hear them.
-                if (window.getSelection()?.isCollapsed ?? true) player.playFrom(line.start_ms);
+                if (window.getSelection()?.isCollapsed ?? true) onPlay(line.start_ms);
               }}
             >
               <p className="line-head">

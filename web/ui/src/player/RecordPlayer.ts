@@ -18,6 +18,7 @@ const HAVE_CURRENT_DATA = 2;
 export type MediaElementLike = {
   currentTime: number;
   playbackRate: number;
+  preservesPitch: boolean;
   preload: string;
   readonly paused: boolean;
   readonly seeking: boolean;
@@ -28,7 +29,14 @@ export type MediaElementLike = {
 };
 
 /** One file of the record on the record's clock. */
-export type Segment = { id: string; startsMs: number; endsMs: number };
+export type Segment = {
+  id: string;
+  startsMs: number;
+  endsMs: number;
+  person: string;
+  /** It is heard; otherwise it is seen. */
+  sound: boolean;
+};
 
 export type PlayerSnapshot = {
   playing: boolean;
@@ -37,6 +45,8 @@ export type PlayerSnapshot = {
   positionMs: number;
   durationMs: number;
   rate: number;
+  /** The only one who is heard; `null` for the whole room. */
+  person: string | null;
   /** A file cannot be played; the others go on. */
   broken: boolean;
   /** The segments whose time it is. */
@@ -49,7 +59,10 @@ export type Clock = {
   every: (ms: number, action: () => void) => () => void;
 };
 
-type Deck = { segment: Segment; element: MediaElementLike; stalledSince: number | null };
+/** Whether a file is known to have nothing at a moment of the record, so that nobody waits for it. */
+export type SilentAt = (ms: number) => boolean;
+
+type Deck = { segment: Segment; element: MediaElementLike; silentAt: SilentAt; stalledSince: number | null };
 
 /**
  * Plays all files of a record together. A master clock runs in record time; each element is
@@ -58,7 +71,7 @@ type Deck = { segment: Segment; element: MediaElementLike; stalledSince: number 
 export class RecordPlayer {
   private readonly clock: Clock;
   private readonly decks = new Map<string, Deck>();
-  private readonly segments: readonly Segment[];
+  private segments: readonly Segment[];
   private readonly listeners = new Set<() => void>();
   private snapshot: PlayerSnapshot;
   private anchorAt = 0;
@@ -73,8 +86,9 @@ export class RecordPlayer {
       playing: false,
       waiting: false,
       positionMs: 0,
-      durationMs: Math.max(durationMs, ...segments.map(({ endsMs }) => endsMs)),
+      durationMs: lengthOf(segments, durationMs),
       rate: 1,
+      person: null,
       broken: false,
       active: this.activeAt(0),
     };
@@ -87,15 +101,28 @@ export class RecordPlayer {
 
   readonly getSnapshot = (): PlayerSnapshot => this.snapshot;
 
+  /** The record has grown, or is another one: a segment with the same id keeps its element. */
+  setSegments(segments: readonly Segment[], durationMs: number): void {
+    this.segments = segments;
+    for (const [id, deck] of this.decks) {
+      const segment = segments.find((candidate) => candidate.id === id);
+      if (segment === undefined) this.attach(id, null);
+      else deck.segment = segment;
+    }
+    this.update({ durationMs: lengthOf(segments, durationMs), active: this.activeAt(this.position()) });
+  }
+
   /** Gives a segment its element, or takes it away (`null`). */
-  attach(id: string, element: MediaElementLike | null): void {
+  attach(id: string, element: MediaElementLike | null, silentAt: SilentAt = () => false): void {
     const segment = this.segments.find((candidate) => candidate.id === id);
     if (element === null || segment === undefined) {
       this.decks.get(id)?.element.pause();
       this.decks.delete(id);
       return;
     }
-    this.decks.set(id, { segment, element, stalledSince: null });
+    // Nobody sounds like another person at another speed.
+    element.preservesPitch = true;
+    this.decks.set(id, { segment, element, silentAt, stalledSince: null });
     this.align(true);
   }
 
@@ -132,6 +159,12 @@ export class RecordPlayer {
     this.play();
   }
 
+  /** Whom to hear: one person, or the whole room (`null`). */
+  setPerson(person: string | null): void {
+    this.update({ person });
+    this.align(false);
+  }
+
   /** Speed of play; 1 as it was. */
   setRate(rate: number): void {
     this.anchor(this.position());
@@ -164,8 +197,8 @@ export class RecordPlayer {
     const now = this.clock.now();
     let wait = false;
     for (const deck of this.decks.values()) {
-      const { segment, element } = deck;
-      const turn = segment.startsMs <= positionMs && positionMs < segment.endsMs;
+      const { element } = deck;
+      const turn = this.isTurnOf(deck, positionMs);
       const stalled = turn && !hasFailed(element) && (element.seeking || element.readyState < HAVE_CURRENT_DATA);
       if (!stalled) {
         deck.stalledSince = null;
@@ -182,9 +215,10 @@ export class RecordPlayer {
     const { playing, waiting, rate } = this.snapshot;
     const positionMs = this.position();
     let broken = false;
-    for (const { segment, element } of this.decks.values()) {
+    for (const deck of this.decks.values()) {
+      const { segment, element } = deck;
       if (hasFailed(element)) broken = true;
-      const turn = segment.startsMs <= positionMs && positionMs < segment.endsMs;
+      const turn = this.isTurnOf(deck, positionMs);
       const soon = segment.startsMs - PRELOAD_MS * rate <= positionMs && positionMs < segment.endsMs;
       if (soon && element.preload !== "auto") element.preload = "auto";
       if (!turn) {
@@ -205,6 +239,12 @@ export class RecordPlayer {
       if ((!playing || waiting) && !element.paused) element.pause();
     }
     if (broken !== this.snapshot.broken) this.update({ broken });
+  }
+
+  private isTurnOf({ segment, silentAt }: Deck, ms: number): boolean {
+    const { person } = this.snapshot;
+    const chosen = !segment.sound || person === null || person === segment.person;
+    return chosen && segment.startsMs <= ms && ms < segment.endsMs && !silentAt(ms);
   }
 
   private position(): number {
@@ -232,6 +272,10 @@ export class RecordPlayer {
     this.snapshot = { ...this.snapshot, ...change };
     for (const listener of this.listeners) listener();
   }
+}
+
+function lengthOf(segments: readonly Segment[], durationMs: number): number {
+  return Math.max(durationMs, ...segments.map(({ endsMs }) => endsMs));
 }
 
 function hasFailed(element: MediaElementLike): boolean {

@@ -1,75 +1,14 @@
 import { describe, expect, it } from "vitest";
-import {
-  type Clock,
-  DRIFT_SEEK_MS,
-  type MediaElementLike,
-  NUDGE,
-  RecordPlayer,
-  STALL_PATIENCE_MS,
-  TICK_MS,
-} from "./RecordPlayer";
-
-/** Virtual time that also moves the elements that play. */
-class FakeClock implements Clock {
-  private nowMs = 0;
-  private readonly timers = new Set<{ action: () => void; due: number; period: number }>();
-  readonly elements: FakeElement[] = [];
-
-  now(): number {
-    return this.nowMs;
-  }
-
-  every(ms: number, action: () => void): () => void {
-    const timer = { action, due: this.nowMs + ms, period: ms };
-    this.timers.add(timer);
-    return () => this.timers.delete(timer);
-  }
-
-  run(ms: number): void {
-    for (let passed = 0; passed < ms; passed += 10) {
-      this.nowMs += 10;
-      for (const element of this.elements) element.advance(10);
-      for (const timer of [...this.timers]) {
-        if (timer.due > this.nowMs || !this.timers.has(timer)) continue;
-        timer.due += timer.period;
-        timer.action();
-      }
-    }
-  }
-}
-
-class FakeElement implements MediaElementLike {
-  currentTime = 0;
-  playbackRate = 1;
-  preload = "none";
-  paused = true;
-  seeking = false;
-  readyState = 4;
-  error: unknown = null;
-  /** How fast this element really runs, for drift. */
-  pace = 1;
-
-  play(): Promise<void> {
-    this.paused = false;
-    return Promise.resolve();
-  }
-
-  pause(): void {
-    this.paused = true;
-  }
-
-  advance(ms: number): void {
-    if (!this.paused && this.readyState >= 2) this.currentTime += (ms / 1000) * this.playbackRate * this.pace;
-  }
-}
+import { FakeClock, FakeElement } from "./fakes";
+import { DRIFT_SEEK_MS, NUDGE, RecordPlayer, STALL_PATIENCE_MS, TICK_MS } from "./RecordPlayer";
 
 /** The judge from 0 to 10 s, the witness from 4 to 8 s. */
 function setUp() {
   const clock = new FakeClock();
   const player = new RecordPlayer(
     [
-      { id: "judge", startsMs: 0, endsMs: 10_000 },
-      { id: "witness", startsMs: 4_000, endsMs: 8_000 },
+      { id: "judge", startsMs: 0, endsMs: 10_000, person: "judge", sound: true },
+      { id: "witness", startsMs: 4_000, endsMs: 8_000, person: "witness", sound: true },
     ],
     0,
     clock,
@@ -188,5 +127,51 @@ describe("RecordPlayer", () => {
     expect(judge.paused).toBe(true);
     expect(judge.currentTime).toBeCloseTo(2);
     expect(player.getSnapshot().positionMs).toBe(2_000);
+  });
+
+  it("plays one person alone, and pictures with it", () => {
+    const { clock, player, judge, witness } = setUp();
+    player.setPerson("witness");
+    player.playFrom(5_000);
+    clock.run(1_000);
+    expect(judge.paused).toBe(true);
+    expect(witness.paused).toBe(false);
+    player.setPerson(null);
+    clock.run(TICK_MS);
+    expect(judge.paused).toBe(false);
+    expect(judge.currentTime * 1000).toBeCloseTo(player.getSnapshot().positionMs, -2);
+  });
+
+  it("does not wait for a file where it is known to have nothing, and goes on with it after", () => {
+    const { clock, player, judge } = setUp();
+    const holed = new FakeElement();
+    clock.elements.push(holed);
+    player.attach("witness", holed, (ms) => ms >= 5_000 && ms < 6_000);
+    player.playFrom(4_500);
+    clock.run(700);
+    holed.readyState = 1;
+    expect(holed.paused).toBe(true);
+    expect(player.getSnapshot().waiting).toBe(false);
+    expect(judge.paused).toBe(false);
+    holed.readyState = 4;
+    clock.run(1_000);
+    expect(holed.paused).toBe(false);
+    expect(holed.currentTime * 1000 + 4_000).toBeCloseTo(player.getSnapshot().positionMs, -2);
+  });
+
+  it("goes on into what was recorded meanwhile", () => {
+    const { clock, player, judge } = setUp();
+    player.playFrom(9_000);
+    clock.run(500);
+    const grown = { id: "judge", startsMs: 0, endsMs: 20_000, person: "judge", sound: true };
+    player.setSegments([grown], 0);
+    clock.run(3_000);
+    expect(player.getSnapshot()).toMatchObject({ playing: true, durationMs: 20_000 });
+    expect(judge.paused).toBe(false);
+  });
+
+  it("keeps everybody's own voice at another speed", () => {
+    const { judge, witness } = setUp();
+    expect([judge.preservesPitch, witness.preservesPitch]).toEqual([true, true]);
   });
 });
