@@ -81,6 +81,9 @@ test("the room on record, as the clerk and as the witness see it", { timeout: 24
   await clerk.goesOnRecord();
   await until("the draft has lines", async () => (await clerk.lines()).length >= 3, 120_000);
   await isAccessible(clerk, "room-clerk");
+  await clerk.press("read-back-1");
+  await clerk.sees("voice-room");
+  await isAccessible(clerk, "room-clerk-reads-back");
   await clerk.page.setViewportSize(PHONE);
   for (const view of ["people", "draft"]) {
     await clerk.press(`view-${view}`);
@@ -99,6 +102,7 @@ test("the page of a wrong link", async () => {
 
 test("the page after the hearing", async () => {
   await clerk.closesHearing();
+  await clerk.sees("voice-room");
   await isAccessible(clerk, "over");
 });
 
