@@ -76,8 +76,10 @@ async function untilAllIsBack(what, ms) {
         `${what}: ${name} sees and hears again`,
         async () => {
           const now = await receptionOf(person);
-          // Counters begin anew with a new connection.
-          if (now.connections !== from.connections) from = { ...now, frames: 0, energy: 0, soundPackets: 0 };
+          // Counters begin anew with a new connection, which may be there before the old one is gone.
+          if (now.connections !== from.connections || now.soundPackets < from.soundPackets) {
+            from = { ...now, frames: 0, energy: 0, soundPackets: 0 };
+          }
           const moves = now.frames >= from.frames + 5;
           const sounds = now.energy > from.energy && now.soundPackets >= from.soundPackets + 10;
           return moves && sounds && now.states.includes("connected");
