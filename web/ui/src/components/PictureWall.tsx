@@ -17,7 +17,7 @@ export function PictureWall({ state, hearing, ownCamera }: Props) {
   const staged = stagedParticipant(state);
   const speaking = new Set(state.speaking);
   return (
-    <section className={room.length > 1 ? "wall" : "wall alone"} aria-label={t("room.stage")}>
+    <section className={room.length > 1 ? "wall" : "wall alone"} tabIndex={0} aria-label={t("room.stage")}>
       {room.map((person) => {
         const isYou = person.id === state.you;
         const streams: RemoteStreams = isYou ? { camera: own } : (state.streams.get(person.id) ?? {});
