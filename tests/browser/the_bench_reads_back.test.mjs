@@ -67,12 +67,13 @@ step("the judge hears again what the witness said seconds ago", { timeout: 120_0
   await judge.press("read-back-1");
   await until("it plays", async () => (await isPlaying()) && (await position()) > 500);
   assert.equal(await judge.attribute("mute", "data-muted"), "true", "the judge's own microphone is off meanwhile");
-  // To the newest there is.
+  // Near the newest there is, and not so near that the playback comes to its end while it is heard.
   const seek = judge.by("player-seek");
-  const newest = Number(await seek.getAttribute("max")) - 1_500;
+  const newest = Number(await seek.getAttribute("max")) - 4_000;
   await seek.fill(String(newest));
   await until("it plays there", async () => (await position()) > newest + 300);
   const heard = await listen(judge, HEARD_MS);
+  assert.ok(await isPlaying(), "it has not come to the end of what there is");
   const { likeness, atMs } = find(envelope(heard.samples), spoken);
   const since = await witness.page.evaluate(() => window.microphoneSince);
   const lag = heard.since - (since + atMs);
