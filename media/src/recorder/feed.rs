@@ -24,6 +24,11 @@ const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
 /// second), or one wild sequence number would silence a feed for good.
 const LATE_RUN: u32 = 100;
 
+/// Blocks are given to the muxing process together when the oldest is so old, or there are so
+/// many bytes of them.
+const GATHER: Duration = Duration::from_millis(200);
+const GATHER_BYTES: usize = 256 << 10;
+
 /// A feed of whose blocks the muxing process died so often is given up: each death costs
 /// everybody a segment.
 const MOST_DEATHS: u32 = 3;
@@ -79,8 +84,12 @@ struct File {
     starts: Duration,
     /// What the muxing process calls it.
     number: FileNumber,
-    /// What the muxing process has not answered, oldest first.
-    unmuxed: VecDeque<Placed>,
+    /// What the muxing process is not given yet: being woken for each block costs it, and whoever
+    /// hands it over, more than muxing it.
+    gathered: Vec<Placed>,
+    gathered_bytes: usize,
+    /// What it was given at once and has not answered, oldest first.
+    unmuxed: VecDeque<Vec<Placed>>,
     /// End of the last block that was muxed, since `starts`.
     ends: Duration,
     pending: Vec<u8>,
@@ -135,7 +144,7 @@ impl Feed {
             return Ok(());
         }
         if packet.stream > self.stream {
-            self.renumber(around)?;
+            self.renumber(around);
             self.stream = packet.stream;
         }
         let arrival = packet.arrival;
@@ -149,7 +158,7 @@ impl Feed {
             Inserted::Late => {
                 self.late_run += 1;
                 if self.late_run >= LATE_RUN {
-                    self.renumber(around)?;
+                    self.renumber(around);
                 }
             }
         }
@@ -164,9 +173,10 @@ impl Feed {
     ) -> Result<(), FeedError> {
         if !self.timeline.is_settling(now) {
             while let Some(released) = self.reorder.pop(now) {
-                self.release(released, around)?;
+                self.release(released, around);
             }
         }
+        self.give_if_due(now, around);
         self.ask_for_keyframe(now, around);
         self.cut_if_due(now, around)
     }
@@ -175,7 +185,8 @@ impl Feed {
     /// [`muxed`](Self::muxed) says so.
     pub(super) fn stop(&mut self, around: &mut Surroundings<'_>) -> Result<bool, FeedError> {
         self.stopping = true;
-        self.flush(around)?;
+        self.flush(around);
+        self.give(around);
         match &self.file {
             Some(file) => {
                 around.muxing.close(self.id, file.number);
@@ -188,7 +199,7 @@ impl Feed {
         }
     }
 
-    /// Takes the answer to the oldest block that has none, or to the end of the file. True: the
+    /// Takes the answer to the oldest blocks that have none, or to the end of the file. True: the
     /// feed is over.
     pub(super) fn muxed(
         &mut self,
@@ -209,21 +220,23 @@ impl Feed {
                 starts_ms,
             });
         }
-        let block = file.unmuxed.pop_front();
+        let blocks = file.unmuxed.pop_front().unwrap_or_default();
         if file.pending.is_empty()
-            && let Some(block) = &block
+            && let Some(oldest) = blocks.first()
         {
-            file.pending_since = block.arrival;
+            file.pending_since = oldest.arrival;
         }
         file.pending.extend_from_slice(bytes);
-        let Some(block) = block else {
+        let Some(latest) = blocks.last().map(|block| block.arrival) else {
             self.close_file(around)?;
             self.told_stopped(around);
             return Ok(true);
         };
-        let at = block.at.saturating_sub(file.starts);
-        file.ends = file.ends.max(at + block.length);
-        self.cut_if_due(block.arrival, around)?;
+        for block in blocks {
+            let at = block.at.saturating_sub(file.starts);
+            file.ends = file.ends.max(at + block.length);
+        }
+        self.cut_if_due(latest, around)?;
         Ok(false)
     }
 
@@ -248,7 +261,8 @@ impl Feed {
         let Some(file) = &mut self.file else {
             return Ok(false);
         };
-        let mut again = std::mem::take(&mut file.unmuxed);
+        let mut again: VecDeque<_> = file.unmuxed.drain(..).flatten().collect();
+        let gathered = std::mem::take(&mut file.gathered);
         if of_its_block {
             again.pop_front();
             self.lost_packets += 1;
@@ -262,7 +276,10 @@ impl Feed {
         }
         self.close_file(around)?;
         for block in again {
-            self.mux(block, true, around)?;
+            self.mux(block, true, around);
+        }
+        for block in gathered {
+            self.mux(block, false, around);
         }
         if self.file.is_none()
             && let Some(frames) = &mut self.frames
@@ -308,30 +325,24 @@ impl Feed {
     }
 
     /// The sender counts anew: what has come is written, then time is found by arrival.
-    fn renumber(&mut self, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
-        self.flush(around)?;
+    fn renumber(&mut self, around: &mut Surroundings<'_>) {
+        self.flush(around);
         self.reorder = ReorderBuffer::new(around.config.max_wait, around.config.max_held);
         self.timeline.restart();
         self.late_run = 0;
         if let Some(frames) = &mut self.frames {
             frames.lost();
         }
-        Ok(())
     }
 
-    fn flush(&mut self, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
+    fn flush(&mut self, around: &mut Surroundings<'_>) {
         self.timeline.settle_now();
         while let Some(released) = self.reorder.pop_now() {
-            self.release(released, around)?;
+            self.release(released, around);
         }
-        Ok(())
     }
 
-    fn release(
-        &mut self,
-        released: Released<RecordedPacket>,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), FeedError> {
+    fn release(&mut self, released: Released<RecordedPacket>, around: &mut Surroundings<'_>) {
         let packet = match released {
             Released::Packet(packet) => packet,
             Released::Lost(count) => {
@@ -339,18 +350,18 @@ impl Feed {
                 if let Some(frames) = &mut self.frames {
                     frames.lost();
                 }
-                return Ok(());
+                return;
             }
         };
         match &mut self.frames {
             None => {
                 let Some(length) = opus::packet_duration(&packet.payload) else {
-                    return Ok(());
+                    return;
                 };
                 // What was said before the record began is not part of it; and all of it at its
                 // first moment would be blocks at one time, at which players stumble.
                 if self.timeline.is_before_zero(packet.timestamp) {
-                    return Ok(());
+                    return;
                 }
                 let content = Content::Opus {
                     channels: opus::channels(&packet.payload),
@@ -363,12 +374,12 @@ impl Feed {
                     shown: true,
                     arrival: packet.arrival,
                 };
-                self.mux(placed, false, around)
+                self.mux(placed, false, around);
             }
             Some(frames) => {
                 let Some(frame) = frames.push(&packet.payload, packet.timestamp, packet.marker)
                 else {
-                    return Ok(());
+                    return;
                 };
                 let placed = Placed {
                     at: self.timeline.place(frame.rtp_time),
@@ -379,50 +390,77 @@ impl Feed {
                     shown: frame.shown,
                     arrival: packet.arrival,
                 };
-                self.mux(placed, false, around)
+                self.mux(placed, false, around);
             }
         }
     }
 
-    /// Gives a block to the muxing process. The first one begins a file, and only one that has
-    /// `content` can. `again`: an earlier process did not answer it.
-    fn mux(
-        &mut self,
-        block: Placed,
-        again: bool,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), FeedError> {
+    /// Takes a block for the muxing process. The first one begins a file, and only one that has
+    /// `content` can. `suspect`: an earlier process did not answer it, and it goes alone.
+    fn mux(&mut self, block: Placed, suspect: bool, around: &mut Surroundings<'_>) {
         let file = match (&mut self.file, &block.content) {
             (Some(file), _) => file,
             (None, Some(content)) => self.file.insert(File {
                 open: None,
                 starts: block.at,
                 number: around.muxing.open(self.id, content.clone()),
+                gathered: Vec::new(),
+                gathered_bytes: 0,
                 unmuxed: VecDeque::new(),
                 ends: Duration::ZERO,
                 pending: Vec::new(),
                 pending_since: block.arrival,
                 bytes_total: 0,
             }),
-            (None, None) => return Ok(()),
+            (None, None) => return,
         };
-        let muxed = Block {
-            data: block.data.clone(),
-            at: block.at.saturating_sub(file.starts),
-            key: block.content.is_some(),
-            shown: block.shown,
-        };
-        if again {
-            around.muxing.block_again(self.id, file.number, muxed);
-        } else if around.muxing.block(self.id, file.number, muxed).is_err() {
-            *around.refused += 1;
-            if let Some(frames) = &mut self.frames {
-                frames.lost();
-            }
-            return Ok(());
+        if suspect {
+            let muxed = block.muxed(file.starts);
+            around.muxing.suspect(self.id, file.number, muxed);
+            file.unmuxed.push_back(vec![block]);
+            return;
         }
-        file.unmuxed.push_back(block);
-        Ok(())
+        let arrival = block.arrival;
+        file.gathered_bytes += block.data.len();
+        file.gathered.push(block);
+        self.give_if_due(arrival, around);
+    }
+
+    fn give_if_due(&mut self, now: Instant, around: &mut Surroundings<'_>) {
+        let due = self.file.as_ref().is_some_and(|file| {
+            // A track counts as recorded when its file is there: its first block waits for nothing.
+            let is_new = file.open.is_none() && file.unmuxed.is_empty();
+            is_new
+                || file.gathered_bytes >= GATHER_BYTES
+                || file
+                    .gathered
+                    .first()
+                    .is_some_and(|oldest| now.saturating_duration_since(oldest.arrival) >= GATHER)
+        });
+        if due {
+            self.give(around);
+        }
+    }
+
+    /// Gives the muxing process what has gathered.
+    fn give(&mut self, around: &mut Surroundings<'_>) {
+        let Some(file) = self.file.as_mut().filter(|file| !file.gathered.is_empty()) else {
+            return;
+        };
+        file.gathered_bytes = 0;
+        let gathered = std::mem::take(&mut file.gathered);
+        let blocks = gathered
+            .iter()
+            .map(|block| block.muxed(file.starts))
+            .collect();
+        if around.muxing.blocks(self.id, file.number, blocks).is_ok() {
+            file.unmuxed.push_back(gathered);
+            return;
+        }
+        *around.refused += gathered.len() as u64;
+        if let Some(frames) = &mut self.frames {
+            frames.lost();
+        }
     }
 
     fn cut_if_due(&mut self, now: Instant, around: &mut Surroundings<'_>) -> Result<(), FeedError> {
@@ -469,6 +507,18 @@ impl Feed {
             around
                 .events
                 .push(RecorderEvent::KeyframeWanted { feed: self.id });
+        }
+    }
+}
+
+impl Placed {
+    /// In a file that begins at `starts`.
+    fn muxed(&self, starts: Duration) -> Block<Bytes> {
+        Block {
+            data: self.data.clone(),
+            at: self.at.saturating_sub(starts),
+            key: self.content.is_some(),
+            shown: self.shown,
         }
     }
 }

@@ -78,8 +78,8 @@ pub struct RecorderConfig {
     /// a second, 20 MB. When it is full packets are refused and the record has a hole.
     pub queue_packets: usize,
     /// The oldest byte that is not yet on disk is at most so old (plus the time of an
-    /// append). Default 700 ms, so that with the write less than a second is at stake; less
-    /// means more fsyncs.
+    /// append). Default 600 ms, so that with the write less than a second is at stake on a
+    /// machine that is busy, too; less means more fsyncs.
     pub chunk: Duration,
     /// A chunk is cut early above so many bytes. Default 1 MiB.
     pub chunk_bytes: usize,
@@ -105,7 +105,7 @@ impl RecorderConfig {
             backlog_bytes: 256 << 20,
             threads: 4,
             queue_packets: 16_384,
-            chunk: Duration::from_millis(700),
+            chunk: Duration::from_millis(600),
             chunk_bytes: 1 << 20,
             max_wait: Duration::from_millis(400),
             max_held: 1_024,

@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(50);
 
 /// So long a thread with nothing to do lets packets gather: being woken for each one costs more
 /// than all that is done with it, and nobody waits for the record.
-const DOZE: Duration = Duration::from_millis(20);
+const DOZE: Duration = Duration::from_millis(50);
 
 /// When the recorder ends, files whose last blocks are not muxed in so long end without them.
 const LAST_BLOCKS: Duration = Duration::from_secs(10);

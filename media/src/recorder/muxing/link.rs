@@ -1,7 +1,7 @@
 //! The server's end: what waits for the muxing process, and the process itself.
 
 use super::MuxingProgram;
-use super::wire::{self, Answer, FileNumber, Order};
+use super::wire::{self, Answer, FileNumber, Order, Piece};
 use crate::recorder::muxer::{Block, Content, WEBMMUX, plugin_path};
 use crate::recorder::{FeedId, RecorderError};
 use bytes::{Buf, Bytes, BytesMut};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc::{self, error::TryRecvError};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
 /// Names the file of the muxers' plugin to the process.
@@ -36,8 +36,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_MOST: Duration = Duration::from_secs(1);
 /// Written to the socket at once.
 const WRITE: usize = 256 << 10;
-/// Requests gather for so long: being woken for each one costs more than muxing it.
-const GATHER: Duration = Duration::from_millis(20);
+/// So often it is looked whether the process hangs.
+const LOOK: Duration = Duration::from_millis(250);
 /// What a block costs beside its bytes.
 const OVERHEAD: usize = 256;
 
@@ -61,7 +61,7 @@ pub(in crate::recorder) struct Lane {
 /// What a thread of the recorder is told.
 #[derive(Debug)]
 pub(in crate::recorder) enum Told {
-    /// The answer to the oldest block or closing of the file that has none.
+    /// The answer to the oldest blocks or closing of the file that have none.
     Muxed {
         feed: FeedId,
         file: FileNumber,
@@ -104,10 +104,10 @@ struct Request {
 #[derive(Debug)]
 enum Ask {
     Open(FileNumber, Content),
-    Block {
+    Blocks {
         file: FileNumber,
-        block: Block<Bytes>,
-        /// A process that died may have died of it.
+        blocks: Vec<Block<Bytes>>,
+        /// A process that died may have died of it: it is one block.
         suspect: bool,
     },
     Close(FileNumber),
@@ -190,31 +190,26 @@ impl Lane {
         file
     }
 
-    /// Gives the next block of a file.
+    /// Gives the next blocks of a file, which are answered together.
     ///
     /// # Errors
-    /// [`Backlogged`]: it was not taken.
-    pub(in crate::recorder) fn block(
+    /// [`Backlogged`]: they were not taken.
+    pub(in crate::recorder) fn blocks(
         &self,
         feed: FeedId,
         file: FileNumber,
-        block: Block<Bytes>,
+        blocks: Vec<Block<Bytes>>,
     ) -> Result<(), Backlogged> {
         if self.load.waiting_bytes.load(Ordering::Relaxed) >= self.load.most_bytes {
             return Err(Backlogged);
         }
-        self.give(feed, file, block, false);
+        self.give(feed, file, blocks, false);
         Ok(())
     }
 
     /// Gives a block that a process which died did not answer.
-    pub(in crate::recorder) fn block_again(
-        &self,
-        feed: FeedId,
-        file: FileNumber,
-        block: Block<Bytes>,
-    ) {
-        self.give(feed, file, block, true);
+    pub(in crate::recorder) fn suspect(&self, feed: FeedId, file: FileNumber, block: Block<Bytes>) {
+        self.give(feed, file, vec![block], true);
     }
 
     /// Ends a file, which is answered once more.
@@ -227,12 +222,12 @@ impl Lane {
         self.generation = generation;
     }
 
-    fn give(&self, feed: FeedId, file: FileNumber, block: Block<Bytes>, suspect: bool) {
+    fn give(&self, feed: FeedId, file: FileNumber, blocks: Vec<Block<Bytes>>, suspect: bool) {
         let waiting = &self.load.waiting_bytes;
-        waiting.fetch_add(block.data.len() + OVERHEAD, Ordering::Relaxed);
-        let ask = Ask::Block {
+        waiting.fetch_add(weight(&blocks), Ordering::Relaxed);
+        let ask = Ask::Blocks {
             file,
-            block,
+            blocks,
             suspect,
         };
         self.ask(feed, ask);
@@ -248,6 +243,10 @@ impl Lane {
         // The link outlives its lanes, but for a panic, which ends the record anyway.
         let _ = self.requests.send(request);
     }
+}
+
+fn weight(blocks: &[Block<Bytes>]) -> usize {
+    blocks.iter().map(|block| block.data.len() + OVERHEAD).sum()
 }
 
 /// What the process has and has not answered.
@@ -283,7 +282,9 @@ struct Process {
 /// Everything that can happen while a process runs.
 enum Turn {
     Moved(io::Result<()>),
-    /// Time to look what was asked meanwhile.
+    /// Nothing: nobody can ask any more.
+    Asked(Option<Request>),
+    /// Time to look whether it hangs.
     Looked,
 }
 
@@ -316,12 +317,13 @@ impl Keeper {
 
     /// Ends well when nobody can ask any more, and otherwise with the process.
     async fn serve(&mut self, process: &mut Process) -> io::Result<()> {
-        let mut look = tokio::time::interval(GATHER);
+        let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let turn = tokio::select! {
                 biased;
                 moved = process.move_bytes() => Turn::Moved(moved),
+                asked = self.inbox.recv() => Turn::Asked(asked),
                 _ = look.tick() => Turn::Looked,
             };
             match turn {
@@ -329,10 +331,9 @@ impl Keeper {
                     moved?;
                     self.take_answers(process)?;
                 }
+                Turn::Asked(None) => return Ok(()),
+                Turn::Asked(Some(request)) => self.take(request),
                 Turn::Looked => {
-                    if !self.take_requests() {
-                        return Ok(());
-                    }
                     let oldest = self.sent.front();
                     if oldest.is_some_and(|sent| sent.at.elapsed() >= HANGS) {
                         return Err(io::ErrorKind::TimedOut.into());
@@ -343,17 +344,11 @@ impl Keeper {
         }
     }
 
-    /// False: nobody can ask any more.
-    fn take_requests(&mut self) -> bool {
-        loop {
-            match self.inbox.try_recv() {
-                Ok(request) if request.generation == self.generation => {
-                    self.queue.push_back(request);
-                }
-                Ok(request) => self.left(&request),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
-            }
+    fn take(&mut self, request: Request) {
+        if request.generation == self.generation {
+            self.queue.push_back(request);
+        } else {
+            self.left(&request);
         }
     }
 
@@ -362,7 +357,7 @@ impl Keeper {
         while process.output.len() < WRITE
             && let Some(next) = self.queue.front()
         {
-            let suspect = matches!(next.ask, Ask::Block { suspect: true, .. });
+            let suspect = matches!(next.ask, Ask::Blocks { suspect: true, .. });
             let alone = suspect || self.sent.back().is_some_and(|sent| sent.suspect);
             if alone && !self.sent.is_empty() {
                 return Ok(());
@@ -379,15 +374,12 @@ impl Keeper {
                         },
                     )
                 }
-                Ask::Block { file, block, .. } => {
-                    let order = Order::Block {
+                Ask::Blocks { file, blocks, .. } => {
+                    let order = Order::Blocks {
                         file: *file,
-                        at_ns: block.at.as_nanos() as u64,
-                        key: block.key,
-                        shown: block.shown,
-                        data: &block.data,
+                        blocks: blocks.iter().map(Piece::from).collect(),
                     };
-                    (*file, Some(block.data.len() + OVERHEAD), order)
+                    (*file, Some(weight(blocks)), order)
                 }
                 Ask::Close(file) => (*file, Some(0), Order::Close { file: *file }),
             };
@@ -464,9 +456,9 @@ impl Keeper {
 
     /// Notes that a request is for a process that died: its feed gives it again.
     fn left(&self, request: &Request) {
-        if let Ask::Block { block, .. } = &request.ask {
-            let bytes = block.data.len() + OVERHEAD;
-            self.load.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        if let Ask::Blocks { blocks, .. } = &request.ask {
+            let waiting = &self.load.waiting_bytes;
+            waiting.fetch_sub(weight(blocks), Ordering::Relaxed);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::link::PLUGIN;
 use super::sandbox;
-use super::wire::{self, Answer, FileNumber, Order};
+use super::wire::{self, Answer, FileNumber, Order, Piece};
 use crate::recorder::RecorderError;
 use crate::recorder::muxer::{Block, Muxer};
 use bytes::BytesMut;
@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
 
 /// Read at once: some dozens of pictures.
 const READ: usize = 256 << 10;
@@ -96,21 +95,7 @@ impl Muxing {
                 }
                 return Ok(());
             }
-            Order::Block {
-                file,
-                at_ns,
-                key,
-                shown,
-                data,
-            } => {
-                let block = Block {
-                    data: data.to_vec(),
-                    at: Duration::from_nanos(at_ns),
-                    key,
-                    shown,
-                };
-                (file, self.push(file, block))
-            }
+            Order::Blocks { file, blocks } => (file, self.push(file, blocks)),
             Order::Close { file } => (file, self.close(file)),
         };
         let answer = match outcome {
@@ -123,12 +108,15 @@ impl Muxing {
         wire::write(&answer, output)
     }
 
-    fn push(&mut self, file: FileNumber, block: Block<Vec<u8>>) -> Result<(), String> {
+    fn push(&mut self, file: FileNumber, blocks: Vec<Piece<'_>>) -> Result<(), String> {
         let Some(muxer) = self.files.get_mut(&file) else {
             let reason = self.unopened.get(&file).cloned();
             return Err(reason.unwrap_or_else(|| "the file is not open".to_owned()));
         };
-        muxer.push(block).map_err(|error| error.to_string())?;
+        for piece in blocks {
+            let block = Block::from(piece);
+            muxer.push(block).map_err(|error| error.to_string())?;
+        }
         muxer.take_into(&mut self.muxed);
         Ok(())
     }

@@ -2,13 +2,14 @@
 //!
 //! Both ends are the same binary, so nothing here has versions.
 
-use crate::recorder::muxer::Content;
-use bytes::{BufMut, BytesMut};
+use crate::recorder::muxer::{Block, Content};
+use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::io;
+use std::time::Duration;
 
-/// Above it no message is real: a block is a frame of at most 4 MiB and what the muxer writes
-/// around it.
+/// Above it no message is real: blocks are at most a frame of 4 MiB behind some hundred KiB of
+/// others, and what the muxer writes around them.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8 << 20;
 
 /// A file that is being muxed, by a number that is never used again.
@@ -20,20 +21,27 @@ pub(in crate::recorder) struct FileNumber(pub(super) u64);
 pub(super) enum Order<'a> {
     /// Not answered: what goes wrong is told in answer to the first block.
     Open { file: FileNumber, content: Content },
-    Block {
+    Blocks {
         file: FileNumber,
-        /// Since the zero of the file.
-        at_ns: u64,
-        key: bool,
-        shown: bool,
-        #[serde(borrow, with = "serde_bytes")]
-        data: &'a [u8],
+        #[serde(borrow)]
+        blocks: Vec<Piece<'a>>,
     },
     /// Nothing follows.
     Close { file: FileNumber },
 }
 
-/// From the muxing process: one for each block and each closing, in their order.
+/// A [`Block`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Piece<'a> {
+    /// Since the zero of the file.
+    pub(super) at_ns: u64,
+    pub(super) key: bool,
+    pub(super) shown: bool,
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) data: &'a [u8],
+}
+
+/// From the muxing process: one for each [`Order::Blocks`] and each closing, in their order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Answer<'a> {
     /// The next bytes of the file.
@@ -44,6 +52,28 @@ pub(super) enum Answer<'a> {
     },
     /// The muxer did not take it.
     Refused { file: FileNumber, error: String },
+}
+
+impl<'a> From<&'a Block<Bytes>> for Piece<'a> {
+    fn from(block: &'a Block<Bytes>) -> Self {
+        Self {
+            at_ns: block.at.as_nanos() as u64,
+            key: block.key,
+            shown: block.shown,
+            data: &block.data,
+        }
+    }
+}
+
+impl From<Piece<'_>> for Block<Vec<u8>> {
+    fn from(piece: Piece<'_>) -> Self {
+        Self {
+            data: piece.data.to_vec(),
+            at: Duration::from_nanos(piece.at_ns),
+            key: piece.key,
+            shown: piece.shown,
+        }
+    }
 }
 
 impl Answer<'_> {
@@ -115,7 +145,8 @@ mod tests {
             cut: prop::sample::Index,
         ) {
             let file = FileNumber(file);
-            let block = Order::Block { file, at_ns, key, shown: true, data: &data };
+            let piece = Piece { at_ns, key, shown: true, data: &data };
+            let block = Order::Blocks { file, blocks: vec![piece.clone(), piece] };
             let mut bytes = BytesMut::new();
             write(&block, &mut bytes).unwrap();
             let one = bytes.len();
