@@ -8,10 +8,11 @@
 
 mod recording;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use otyrys_media::RecordedPacket;
-use otyrys_media::recorder::RecorderEvent;
+use otyrys_media::recorder::{Recorder, RecorderEvent};
+use otyrys_media::{RecordedPacket, SenderReport};
 use recording::*;
 
 fn times(packets: Vec<RecordedPacket>) -> Vec<u64> {
@@ -173,6 +174,40 @@ fn numbers_that_fall_back_for_good_do_not_silence_a_track() {
     let times = times(packets);
     assert!(times.last().unwrap().abs_diff(5_980) <= 20);
     assert!(times.len() >= 190, "{}", times.len());
+}
+
+/// Reports after the first second, each of them of the moment at which its packet was taken.
+fn reported(packets: Vec<RecordedPacket>, held_back: Duration) -> Vec<RecordedPacket> {
+    let taken = |packet: &RecordedPacket| packet.arrival - epoch();
+    let reported = packets.into_iter().map(|packet| RecordedPacket {
+        arrival: packet.arrival + held_back,
+        sender_report: (taken(&packet) > Duration::from_secs(1)).then(|| SenderReport {
+            ntp: Duration::from_secs(1_800_000_000) + taken(&packet),
+            timestamp: packet.timestamp as u32,
+        }),
+        ..packet
+    });
+    reported.collect()
+}
+
+#[test]
+fn pictures_that_their_encoder_held_back_are_recorded_with_their_sound() {
+    let sink = MemorySink::default();
+    let files = Arc::clone(&sink.files);
+    let (recorder, events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
+    let voice = reported(sound(7), Duration::ZERO);
+    let face = reported(picture(7), Duration::from_millis(180));
+    live(&recorder, &[(FEED, voice), (OTHER, face)], |_| {});
+    told_until(events, 2);
+    recorder.shutdown();
+    let heard = blocks_ms(&files, FEED);
+    let seen = blocks_ms(&files, OTHER);
+    assert_eq!(seen.len(), 210);
+    let apart = |second: usize| seen[second * 30].abs_diff(heard[second * 50]);
+    assert!(apart(0) > 150, "{} ms: nothing is to be mended", apart(0));
+    for second in 4..7 {
+        assert!(apart(second) <= 10, "{} ms", apart(second));
+    }
 }
 
 #[test]

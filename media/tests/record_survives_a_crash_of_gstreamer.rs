@@ -13,17 +13,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use otyrys_media::Codec;
 use otyrys_media::recorder::{
-    Fault, FeedId, FeedInfo, MuxingProgram, Recorder, RecorderConfig, RecorderError, RecorderEvent,
-    RecorderEvents,
+    Fault, MuxingProgram, Recorder, RecorderConfig, RecorderError, RecorderEvent,
 };
-use otyrys_media::{Codec, RecordedPacket};
 use recording::*;
-
-const OTHER: FeedId = FeedId(8);
 
 /// Sends a signal to the muxing process of this test program. Returns how many there were.
 fn signal_muxing(signal: &str) -> usize {
@@ -46,70 +43,6 @@ fn crash_muxing() -> usize {
     // waits for the instruction to fail again.
     std::thread::park_timeout(Duration::from_millis(20));
     signal_muxing("SEGV")
-}
-
-/// Hands packets over at the times at which they came.
-fn live(
-    recorder: &Recorder,
-    feeds: &[(FeedId, Vec<RecordedPacket>)],
-    mut at: impl FnMut(Duration),
-) {
-    let handle = recorder.handle();
-    let began = Instant::now();
-    for (feed, packets) in feeds {
-        let info = FeedInfo {
-            epoch: began,
-            codec: packets[0].codec,
-        };
-        handle.start(*feed, info).unwrap();
-    }
-    let mut all: Vec<_> = feeds
-        .iter()
-        .flat_map(|(feed, packets)| packets.iter().map(|packet| (*feed, packet.clone())))
-        .collect();
-    all.sort_by_key(|(_, packet)| packet.arrival);
-    for (feed, mut packet) in all {
-        packet.arrival = began + packet.arrival.duration_since(epoch());
-        while let left = packet.arrival.saturating_duration_since(Instant::now())
-            && !left.is_zero()
-        {
-            std::thread::park_timeout(left);
-        }
-        at(began.elapsed());
-        handle.packet(feed, packet).unwrap();
-    }
-    for (feed, _) in feeds {
-        handle.stop(*feed).unwrap();
-    }
-}
-
-/// What is told until so many feeds have ended.
-fn told_until(mut events: RecorderEvents, ended: usize) -> Vec<RecorderEvent> {
-    let (mut told, mut count) = (Vec::new(), 0);
-    while count < ended
-        && let Some(event) = events.blocking_recv()
-    {
-        let ends = matches!(
-            event,
-            RecorderEvent::Stopped { .. } | RecorderEvent::Failed { .. }
-        );
-        count += usize::from(ends);
-        told.push(event);
-    }
-    told
-}
-
-/// When each block of a feed stands on the record clock, over all its files, in milliseconds.
-fn blocks_ms(files: &Files, feed: FeedId) -> Vec<u64> {
-    let folder = tempfile::tempdir().unwrap();
-    let files = files.lock().unwrap();
-    let mut times = Vec::new();
-    for file in files.iter().filter(|file| file.feed == feed) {
-        assert!(file.finished);
-        let path = saved(&folder, &file.bytes());
-        times.extend(block_times_ms(&path).iter().map(|at| file.starts_ms + at));
-    }
-    times
 }
 
 #[test]

@@ -109,8 +109,8 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
             handle.packet(FEED, packet).unwrap();
         }
     }
-    let written = std::iter::from_fn(|| events.blocking_recv())
-        .find(|event| matches!(event, RecorderEvent::Written { .. }));
+    let all = |event: &RecorderEvent| matches!(event, RecorderEvent::Written { ends_ms, .. } if *ends_ms >= 180);
+    let written = std::iter::from_fn(|| events.blocking_recv()).find(all);
     assert!(written.is_some() && now.elapsed() < Duration::from_secs(1));
     let file = files.lock().unwrap()[0].clone();
     let folder = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
         .count();
     assert!(refused > 0 && refused < count, "{refused} of {count}");
     let (_never, nothing) = std::sync::mpsc::sync_channel::<()>(0);
-    let _ = nothing.recv_timeout(Duration::from_millis(300));
+    let _ = nothing.recv_timeout(Duration::from_millis(600));
     assert!(handle.stalled_for() >= Duration::from_millis(200));
     release.send(()).unwrap();
     let mut told = 0;

@@ -8,6 +8,7 @@ use otyrys_media::{
     Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey,
     recorder::{
         ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderEvent, RecorderHandle, SegmentKey,
+        SenderClock,
     },
 };
 use otyrys_signaling::{Language, RecordFault, TrackRef, TrackSource};
@@ -90,6 +91,7 @@ struct LiveFeed {
     key: TrackKey,
     route: Route,
     codec: Codec,
+    clock: SenderClock,
     segment: Option<SegmentFacts>,
     /// Since when packets have come of which nothing was written.
     unwritten_since: Option<Instant>,
@@ -360,9 +362,16 @@ impl Recording {
             codec,
         };
         lock(&self.tracks).insert(feed, track);
+        // The feeds of a person's device are placed by the same clock.
+        let mut live = state.feeds.values();
+        let clock = live
+            .find(|live| live.key.session == key.session)
+            .map(|live| live.clock.clone())
+            .unwrap_or_default();
         let info = FeedInfo {
             codec,
             epoch: route.epoch,
+            clock: clock.clone(),
         };
         if let Err(error) = self.recorder.start(feed, info) {
             lock(&self.tracks).remove(&feed);
@@ -376,6 +385,7 @@ impl Recording {
             key,
             route,
             codec,
+            clock,
             segment: None,
             unwritten_since: None,
         };
@@ -533,6 +543,7 @@ mod tests {
                 recognise: None,
             },
             codec: Codec::Opus,
+            clock: SenderClock::default(),
             segment: None,
             unwritten_since: Some(now),
         };

@@ -14,7 +14,7 @@ use super::{
     ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderConfig, RecorderEvent, SegmentKey,
     opus,
 };
-use crate::RecordedPacket;
+use crate::{Codec, RecordedPacket};
 
 /// Key frames are asked for again after so long.
 const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
@@ -24,9 +24,7 @@ const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
 /// second), or one wild sequence number would silence a feed for good.
 const LATE_RUN: u32 = 100;
 
-/// Blocks are given to the muxing process together when the oldest is so old, or there are so
-/// many bytes of them.
-const GATHER: Duration = Duration::from_millis(200);
+/// So many bytes do not wait for the next tick.
 const GATHER_BYTES: usize = 256 << 10;
 
 /// A feed of whose blocks the muxing process died so often is given up: each death costs
@@ -61,7 +59,7 @@ pub(super) struct Surroundings<'a> {
 
 pub(super) struct Feed {
     id: FeedId,
-    info: FeedInfo,
+    codec: Codec,
     stream: u64,
     reorder: ReorderBuffer<RecordedPacket>,
     timeline: Timeline,
@@ -112,13 +110,19 @@ struct Placed {
 
 impl Feed {
     pub(super) fn new(id: FeedId, info: FeedInfo, config: &RecorderConfig) -> Self {
+        let FeedInfo {
+            codec,
+            epoch,
+            clock,
+        } = info;
+        let rate = codec.clock_rate_hz();
         Self {
             id,
-            info,
+            codec,
             stream: 0,
             reorder: ReorderBuffer::new(config.max_wait, config.max_held),
-            timeline: Timeline::new(info.epoch, info.codec.clock_rate_hz()),
-            frames: FrameAssembler::new(info.codec),
+            timeline: Timeline::new(epoch, rate, codec.kind(), clock),
+            frames: FrameAssembler::new(codec),
             keyframe_asked: None,
             late_run: 0,
             lost_packets: 0,
@@ -135,24 +139,20 @@ impl Feed {
     }
 
     /// Takes a packet in the order of arrival.
-    pub(super) fn packet(
-        &mut self,
-        packet: RecordedPacket,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), FeedError> {
-        if packet.codec != self.info.codec || packet.stream < self.stream {
-            return Ok(());
+    pub(super) fn packet(&mut self, packet: RecordedPacket, around: &mut Surroundings<'_>) {
+        if packet.codec != self.codec || packet.stream < self.stream {
+            return;
         }
         if packet.stream > self.stream {
             self.renumber(around);
             self.stream = packet.stream;
         }
         let arrival = packet.arrival;
-        let (seq, rtp_time) = (packet.seq, packet.timestamp);
+        let (seq, rtp_time, report) = (packet.seq, packet.timestamp, packet.sender_report);
         match self.reorder.insert(seq, packet, arrival) {
             Inserted::Queued => {
                 self.late_run = 0;
-                self.timeline.observe(rtp_time, arrival);
+                self.timeline.observe(rtp_time, arrival, report);
             }
             Inserted::Duplicate => {}
             Inserted::Late => {
@@ -162,21 +162,19 @@ impl Feed {
                 }
             }
         }
-        self.tick(arrival, around)
+        self.release_due(arrival, around);
+        self.ask_for_keyframe(arrival, around);
     }
 
-    /// Does what is due: gives up gaps, cuts chunks, asks again for key frames.
+    /// Does what is due: gives up gaps, gives the muxing process what has gathered, cuts chunks,
+    /// asks again for key frames.
     pub(super) fn tick(
         &mut self,
         now: Instant,
         around: &mut Surroundings<'_>,
     ) -> Result<(), FeedError> {
-        if !self.timeline.is_settling(now) {
-            while let Some(released) = self.reorder.pop(now) {
-                self.release(released, around);
-            }
-        }
-        self.give_if_due(now, around);
+        self.release_due(now, around);
+        self.give(around);
         self.ask_for_keyframe(now, around);
         self.cut_if_due(now, around)
     }
@@ -335,6 +333,14 @@ impl Feed {
         }
     }
 
+    fn release_due(&mut self, now: Instant, around: &mut Surroundings<'_>) {
+        if !self.timeline.is_settling(now) {
+            while let Some(released) = self.reorder.pop(now) {
+                self.release(released, around);
+            }
+        }
+    }
+
     fn flush(&mut self, around: &mut Surroundings<'_>) {
         self.timeline.settle_now();
         while let Some(released) = self.reorder.pop_now() {
@@ -420,24 +426,11 @@ impl Feed {
             file.unmuxed.push_back(vec![block]);
             return;
         }
-        let arrival = block.arrival;
+        // A track counts as recorded when its file is there: its first block waits for nothing.
+        let is_first = file.unmuxed.is_empty() && file.open.is_none();
         file.gathered_bytes += block.data.len();
         file.gathered.push(block);
-        self.give_if_due(arrival, around);
-    }
-
-    fn give_if_due(&mut self, now: Instant, around: &mut Surroundings<'_>) {
-        let due = self.file.as_ref().is_some_and(|file| {
-            // A track counts as recorded when its file is there: its first block waits for nothing.
-            let is_new = file.open.is_none() && file.unmuxed.is_empty();
-            is_new
-                || file.gathered_bytes >= GATHER_BYTES
-                || file
-                    .gathered
-                    .first()
-                    .is_some_and(|oldest| now.saturating_duration_since(oldest.arrival) >= GATHER)
-        });
-        if due {
+        if is_first || file.gathered_bytes >= GATHER_BYTES {
             self.give(around);
         }
     }

@@ -1,10 +1,11 @@
 //! Fuzz targets of what the recorder hides: order, record clock, frames.
 
+use super::SenderClock;
 use super::frames::FrameAssembler;
 use super::opus;
 use super::reorder::{Inserted, Released, ReorderBuffer};
 use super::timeline::Timeline;
-use crate::{Codec, h264};
+use crate::{Codec, SenderReport, TrackKind, h264};
 use arbitrary::{Arbitrary, Unstructured};
 use std::time::{Duration, Instant};
 use str0m::rtp::Vp8Descriptor;
@@ -17,11 +18,15 @@ enum Step<'a> {
     Restart,
     /// As at the end of a feed.
     Flush,
+    /// The sender's sound says where its wall clock (ms since 1970) lies on the record.
+    Heard { ntp: u64, record: i64 },
     Packet {
         /// From the last packet; the numbers of a forger are anywhere.
         seq: Place,
         timestamp: Place,
         marker: bool,
+        /// The last one: wall clock in ms since 1970, and RTP time.
+        report: Option<(u64, u32)>,
         payload: &'a [u8],
     },
 }
@@ -66,7 +71,8 @@ pub(crate) fn run(bytes: &[u8]) {
     let epoch = Instant::now() + Duration::from_secs(1);
     let mut now = epoch - Duration::from_secs(1);
     let mut reorder = ReorderBuffer::new(MAX_WAIT, MAX_HELD);
-    let mut timeline = Timeline::new(epoch, clock_rate_hz);
+    let clock = SenderClock::default();
+    let mut timeline = Timeline::new(epoch, clock_rate_hz, TrackKind::Video, clock.clone());
     let mut frames = FrameAssembler::new(codec).expect("a picture");
     let mut out = Out::default();
     let (mut seq, mut timestamp) = (100_u64, 1_u64 << 40);
@@ -95,12 +101,18 @@ pub(crate) fn run(bytes: &[u8]) {
                 }
                 assert_eq!(held, 0, "packets were forgotten");
             }
+            Step::Heard { ntp, record } => clock.tell(Duration::from_millis(ntp), record),
             Step::Packet {
                 seq: place,
                 timestamp: time,
                 marker,
+                report,
                 payload,
             } => {
+                let report = report.map(|(ntp, timestamp)| SenderReport {
+                    ntp: Duration::from_millis(ntp),
+                    timestamp,
+                });
                 seq = place.after(seq);
                 timestamp = time.after(timestamp);
                 let packet = Waiting {
@@ -112,7 +124,7 @@ pub(crate) fn run(bytes: &[u8]) {
                 match reorder.insert(seq, packet, now) {
                     Inserted::Queued => {
                         held += 1;
-                        timeline.observe(timestamp, now);
+                        timeline.observe(timestamp, now, report);
                     }
                     Inserted::Duplicate => assert!(held > 0),
                     Inserted::Late => assert!(out.next.is_some_and(|next| seq < next)),

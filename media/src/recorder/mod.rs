@@ -28,6 +28,7 @@ mod muxing;
 mod opus;
 mod playback;
 mod reorder;
+mod sender_clock;
 mod sink;
 mod sps;
 mod timeline;
@@ -39,6 +40,7 @@ use std::time::{Duration, Instant};
 pub use error::RecorderError;
 pub use muxing::{MuxingProgram, run_muxing};
 pub use playback::{SeekableInfo, make_seekable};
+pub use sender_clock::SenderClock;
 pub use sink::{ChunkSink, ChunkWriter};
 pub use worker::{Recorder, RecorderEvents, RecorderHandle};
 
@@ -54,12 +56,14 @@ pub struct FeedId(pub u64);
 pub struct SegmentKey(pub u128);
 
 /// What is recorded in a feed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FeedInfo {
     /// Packets of another codec are dropped.
     pub codec: Codec,
     /// The zero of the record clock; packets from before it are placed on it.
     pub epoch: Instant,
+    /// Of the sender.
+    pub clock: SenderClock,
 }
 
 /// How the recorder runs.
@@ -77,9 +81,9 @@ pub struct RecorderConfig {
     /// Packets that wait for one thread. Default 16,384: 10 s of eight tracks at 200 packets
     /// a second, 20 MB. When it is full packets are refused and the record has a hole.
     pub queue_packets: usize,
-    /// The oldest byte that is not yet on disk is at most so old (plus the time of an
-    /// append). Default 600 ms, so that with the write less than a second is at stake on a
-    /// machine that is busy, too; less means more fsyncs.
+    /// A chunk is written when its oldest byte is so old; it is looked for that each 100 ms.
+    /// Default 500 ms, so that with the write less than a second is at stake on a machine that is
+    /// busy, too; less means more fsyncs.
     pub chunk: Duration,
     /// A chunk is cut early above so many bytes. Default 1 MiB.
     pub chunk_bytes: usize,
@@ -105,7 +109,7 @@ impl RecorderConfig {
             backlog_bytes: 256 << 20,
             threads: 4,
             queue_packets: 16_384,
-            chunk: Duration::from_millis(600),
+            chunk: Duration::from_millis(500),
             chunk_bytes: 1 << 20,
             max_wait: Duration::from_millis(400),
             max_held: 1_024,

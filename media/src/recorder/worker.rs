@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -15,12 +15,9 @@ use super::muxing::{self, Link, Told};
 use super::{ChunkSink, FeedId, FeedInfo, RecorderConfig, RecorderError, RecorderEvent};
 use crate::RecordedPacket;
 
-/// How often a thread looks for gaps to give up and chunks to cut.
-const TICK: Duration = Duration::from_millis(50);
-
-/// So long a thread with nothing to do lets packets gather: being woken for each one costs more
-/// than all that is done with it, and nobody waits for the record.
-const DOZE: Duration = Duration::from_millis(50);
+/// How often a thread looks for what came and what is due, all threads at the same moments: being
+/// woken costs more than most of what there is to do, and nobody waits for the record.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// When the recorder ends, files whose last blocks are not muxed in so long end without them.
 const LAST_BLOCKS: Duration = Duration::from_secs(10);
@@ -48,6 +45,7 @@ pub struct RecorderHandle {
 struct Lane {
     /// Not bounded by itself: packets are counted, and so is what the muxing process answers.
     commands: Sender<Command>,
+    thread: Thread,
     load: Arc<Load>,
     max_packets: usize,
 }
@@ -100,13 +98,13 @@ impl Recorder {
         };
         let program = config.program.clone();
         let (link, muxing) = Link::start(program, config.backlog_bytes, tell, senders.len())?;
-        let mut lanes = Vec::new();
-        let mut threads = Vec::new();
+        let (mut lanes, mut threads) = (Vec::new(), Vec::new());
+        let base = Instant::now();
         for (number, ((commands, inbox), muxing)) in
             senders.into_iter().zip(inboxes).zip(muxing).enumerate()
         {
             let load = Arc::new(Load {
-                base: Instant::now(),
+                base,
                 queued_packets: AtomicUsize::new(0),
                 refused_packets: AtomicU64::new(0),
                 busy_since: AtomicU64::new(0),
@@ -127,12 +125,13 @@ impl Recorder {
                 .name(format!("recorder-{number}"))
                 .spawn(move || worker.run(&inbox))
                 .map_err(RecorderError::Thread)?;
-            threads.push(thread);
             lanes.push(Lane {
                 commands,
+                thread: thread.thread().clone(),
                 load,
                 max_packets: config.queue_packets,
             });
+            threads.push(thread);
         }
         let handle = RecorderHandle {
             lanes: lanes.into(),
@@ -172,7 +171,11 @@ impl RecorderHandle {
     /// # Errors
     /// [`RecorderError::Stopped`]: the feed has not been started.
     pub fn start(&self, feed: FeedId, info: FeedInfo) -> Result<(), RecorderError> {
-        self.lane(feed).send(Command::Start(feed, info))
+        let lane = self.lane(feed);
+        lane.send(Command::Start(feed, info))?;
+        // A picture is missing until its key frame is asked for.
+        lane.thread.unpark();
+        Ok(())
     }
 
     /// Hands over a packet, in the order of arrival. Packets of a feed that does not run are
@@ -277,17 +280,22 @@ impl Worker {
                     self.clock = self.clock.max(Instant::now());
                 }
             }
-            if self.clock.saturating_duration_since(self.ticked) >= TICK {
+            if received_nothing || self.clock.saturating_duration_since(self.ticked) >= BEAT {
                 self.tick();
             }
             self.tell();
             self.load.busy_since.store(0, Ordering::Relaxed);
             if received_nothing {
-                std::thread::park_timeout(DOZE);
+                std::thread::park_timeout(self.until_next_beat());
             }
         }
         self.end(inbox);
         self.load.busy_since.store(0, Ordering::Relaxed);
+    }
+
+    fn until_next_beat(&self) -> Duration {
+        let passed = self.load.base.elapsed().as_nanos() % BEAT.as_nanos();
+        BEAT.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(0)))
     }
 
     /// Closes all files.
@@ -329,7 +337,8 @@ impl Worker {
         self.load.queued_packets.fetch_sub(1, Ordering::Relaxed);
         self.clock = self.clock.max(packet.arrival);
         self.with_feed(id, |feed, around| {
-            feed.packet(packet, around).map(|()| false)
+            feed.packet(packet, around);
+            Ok(false)
         });
     }
 

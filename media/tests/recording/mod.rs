@@ -15,11 +15,13 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use otyrys_media::recorder::{
     ChunkSink, ChunkWriter, FeedId, FeedInfo, MuxingProgram, Recorder, RecorderConfig,
-    RecorderError, RecorderEvent, SeekableInfo, SegmentKey, make_seekable, run_muxing,
+    RecorderError, RecorderEvent, RecorderEvents, SeekableInfo, SegmentKey, SenderClock,
+    make_seekable, run_muxing,
 };
 use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey, TrackKind};
 
 pub(crate) const FEED: FeedId = FeedId(7);
+pub(crate) const OTHER: FeedId = FeedId(8);
 
 /// Delay of the network in all tests, in milliseconds.
 pub(crate) const DELAY_MS: u64 = 30;
@@ -347,6 +349,72 @@ pub(crate) fn record(packets: Vec<RecordedPacket>) -> Recorded {
     Recorded { file, events }
 }
 
+/// Hands one sender's packets over at the times at which they came.
+pub(crate) fn live(
+    recorder: &Recorder,
+    feeds: &[(FeedId, Vec<RecordedPacket>)],
+    mut at: impl FnMut(Duration),
+) {
+    let handle = recorder.handle();
+    let began = Instant::now();
+    let clock = SenderClock::default();
+    for (feed, packets) in feeds {
+        let info = FeedInfo {
+            epoch: began,
+            codec: packets[0].codec,
+            clock: clock.clone(),
+        };
+        handle.start(*feed, info).unwrap();
+    }
+    let mut all: Vec<_> = feeds
+        .iter()
+        .flat_map(|(feed, packets)| packets.iter().map(|packet| (*feed, packet.clone())))
+        .collect();
+    all.sort_by_key(|(_, packet)| packet.arrival);
+    for (feed, mut packet) in all {
+        packet.arrival = began + packet.arrival.duration_since(epoch());
+        while let left = packet.arrival.saturating_duration_since(Instant::now())
+            && !left.is_zero()
+        {
+            std::thread::park_timeout(left);
+        }
+        at(began.elapsed());
+        handle.packet(feed, packet).unwrap();
+    }
+    for (feed, _) in feeds {
+        handle.stop(*feed).unwrap();
+    }
+}
+
+/// What is told until so many feeds have ended.
+pub(crate) fn told_until(mut events: RecorderEvents, ended: usize) -> Vec<RecorderEvent> {
+    let (mut told, mut count) = (Vec::new(), 0);
+    while count < ended
+        && let Some(event) = events.blocking_recv()
+    {
+        let ends = matches!(
+            event,
+            RecorderEvent::Stopped { .. } | RecorderEvent::Failed { .. }
+        );
+        count += usize::from(ends);
+        told.push(event);
+    }
+    told
+}
+
+/// When each block of a feed stands on the record clock, over all its files, in milliseconds.
+pub(crate) fn blocks_ms(files: &Files, feed: FeedId) -> Vec<u64> {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files.lock().unwrap();
+    let mut times = Vec::new();
+    for file in files.iter().filter(|file| file.feed == feed) {
+        assert!(file.finished);
+        let path = saved(&folder, &file.bytes());
+        times.extend(block_times_ms(&path).iter().map(|at| file.starts_ms + at));
+    }
+    times
+}
+
 /// The muxing process of the tests: this very program, of which it is one test.
 #[test]
 #[ignore = "the muxing process, which the others start"]
@@ -367,6 +435,7 @@ pub(crate) fn info(codec: Codec) -> FeedInfo {
     FeedInfo {
         codec,
         epoch: epoch(),
+        clock: SenderClock::default(),
     }
 }
 

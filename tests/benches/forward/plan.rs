@@ -23,9 +23,13 @@ pub(crate) struct Options {
     /// kernel does not cut the batch up: as with a network card that does it (USO).
     #[arg(long)]
     glue: bool,
-    /// Only one server with `receivers` of one publisher, and no comparison: for a profiler.
+    /// Only one server with `rooms` of one publisher and `receivers`, and no comparison: for a
+    /// profiler, and for `bench-record`.
     #[arg(long, value_enum)]
     only: Option<Kind>,
+    /// With `--only`.
+    #[arg(long, default_value_t = 1)]
+    rooms: u32,
     /// With `--only`.
     #[arg(long, default_value_t = 100)]
     receivers: u32,
@@ -69,7 +73,7 @@ pub(crate) fn run(options: &Options) -> Outcome<()> {
     report::heading(&machine::description()?, options.rounds, method);
     if let Some(kind) = options.only {
         let case = Case::Fan {
-            rooms: 1,
+            rooms: options.rooms,
             receivers: options.receivers,
         };
         for _ in 0..options.rounds {

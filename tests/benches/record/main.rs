@@ -3,7 +3,7 @@
 //! The recorder of `otyrys serve`, with its muxing process, gets the packets of 10, 100 and 600
 //! tracks at the real time: half of them voices, half of them pictures. Counted is the processor
 //! time of its threads and of the muxing process; not the making of the packets, and no disk: the
-//! chunks are thrown away. What the same number of packets costs to forward is given with
+//! chunks are thrown away. What a packet costs to forward to one receiver is given with
 //! `--forward-us`, measured in the same run by bench-forward. The last line is
 //! `record: cpu_per_track_10=X cpu_per_track_600=Y threads=T rss_mb=M`, in milliseconds of
 //! processor time for a second of a track.
@@ -41,9 +41,10 @@ struct Options {
     /// For how long, each time.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// Microseconds of processor time that a forwarded packet costs on this machine.
-    #[arg(long)]
-    forward_us: Option<f64>,
+    /// Microseconds of processor time that a packet costs on this machine that is forwarded to one
+    /// receiver: where few tracks are forwarded, and where many are.
+    #[arg(long, num_args = 2, value_names = ["FEW", "MANY"])]
+    forward_us: Vec<f64>,
     /// Cargo gives it to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -77,12 +78,12 @@ fn main() -> Outcome<()> {
     let [few, _, many] = of.as_slice() else {
         return Err("a case is missing".into());
     };
-    if let Some(forward_us) = options.forward_us {
+    if let [few_us, many_us] = options.forward_us.as_slice() {
         println!(
-            "of forwarding to one receiver ({forward_us:.2} us for a packet): {:.0} % at 10 tracks, \
-             {:.0} % at 600",
-            100.0 * per_packet_us(few.per_track_ms) / forward_us,
-            100.0 * per_packet_us(many.per_track_ms) / forward_us
+            "of forwarding to one receiver: {:.0} % at 10 tracks ({few_us:.1} us for a packet), \
+             {:.0} % at 600 ({many_us:.1} us)",
+            100.0 * per_packet_us(few.per_track_ms) / few_us,
+            100.0 * per_packet_us(many.per_track_ms) / many_us
         );
     }
     println!(

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use bytes::Bytes;
-use otyrys_media::recorder::{FeedId, FeedInfo, RecorderHandle};
+use otyrys_media::recorder::{FeedId, FeedInfo, RecorderHandle, SenderClock};
 use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,7 @@ impl Traffic {
             let info = FeedInfo {
                 codec: codec(track),
                 epoch: began,
+                clock: SenderClock::default(),
             };
             recorder.start(FeedId(track), info)?;
         }
