@@ -3,6 +3,7 @@
 # make demo    the whole path unattended: hearing, record, draft, seal, registry, verify
 # make fuzz    each fuzz target for T seconds (default 60), from the corpus in tests/fuzz
 # make crash-test       kills the server N times (default 100) in a live hearing; nothing is lost
+# make recorder-crash-test  crashes GStreamer each 20 s for T seconds (default 300)
 # make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
 # make bench-record     what it costs to record a track
 # make bench-limit      what protecting and sending a packet costs on this machine at least
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz crash-test bench-forward bench-record bench-limit ready
+.PHONY: help run test demo fuzz crash-test recorder-crash-test bench-forward bench-record bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -41,7 +42,11 @@ fuzz: ready
 
 N ?= 100
 crash-test: ready
-	@.ci/crash.sh $(N)
+	@N=$(N) .ci/crash.sh crash-test
+
+recorder-crash-test: T = 300
+recorder-crash-test: ready
+	@T=$(T) .ci/crash.sh recorder-crash-test
 
 bench-forward: ready
 	@.ci/bench.sh forward
