@@ -14,13 +14,21 @@ use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
 use object_store::{
     ObjectStore, ObjectStoreExt, buffered::BufWriter, local::LocalFileSystem, path::Path as Key,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::{fs::File, io::AsyncWriteExt};
+
+/// Where bundles are in the store.
+const FOLDER: &str = "bundles";
 
 /// Sealed bundles, under `bundles/<hearing>/`.
 #[derive(Debug, Clone)]
 pub struct Archive {
     store: Arc<dyn ObjectStore>,
+    /// Where the store is a folder of this machine.
+    dir: Option<PathBuf>,
 }
 
 impl Archive {
@@ -30,15 +38,37 @@ impl Archive {
     /// [`StorageError::NotWritable`] and the like.
     pub fn in_folder(dir: &Path) -> Result<Self, StorageError> {
         files::create_dirs(dir)?;
-        Ok(Self::new(Arc::new(
-            LocalFileSystem::new_with_prefix(dir)?.with_fsync(true),
-        )))
+        let store = LocalFileSystem::new_with_prefix(dir)?.with_fsync(true);
+        Ok(Self {
+            dir: Some(dir.to_owned()),
+            ..Self::new(Arc::new(store))
+        })
     }
 
     /// The archive in any object store whose writes are durable when they return.
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, dir: None }
+    }
+
+    /// Where the bundle of a hearing lies, if the archive is a folder of this machine: it is read
+    /// there as where it was made.
+    #[must_use]
+    pub fn folder(&self, hearing: HearingId) -> Option<PathBuf> {
+        let dir = self.dir.as_ref()?;
+        Some(dir.join(FOLDER).join(hearing.to_string()))
+    }
+
+    /// The hearings of which there is a bundle, or a part of one.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn hearings(&self) -> Result<Vec<HearingId>, StorageError> {
+        let prefix = Key::from(FOLDER);
+        let listed = self.store.list_with_delimiter(Some(&prefix)).await?;
+        let folders = listed.common_prefixes;
+        let names = folders.iter().filter_map(Key::filename);
+        Ok(names.filter_map(|name| name.parse().ok()).collect())
     }
 
     /// Puts a bundle. The seal goes last: a bundle with a seal is whole. Putting it again is safe.
@@ -82,7 +112,7 @@ impl Archive {
     /// # Errors
     /// Those of the store.
     pub async fn list(&self, hearing: HearingId) -> Result<Vec<(ArchivePath, u64)>, StorageError> {
-        let prefix = Key::from(format!("bundles/{hearing}"));
+        let prefix = Key::from(format!("{FOLDER}/{hearing}"));
         let mut files = self
             .store
             .list(Some(&prefix))
@@ -114,5 +144,5 @@ impl Archive {
 }
 
 fn key(hearing: HearingId, path: &str) -> Key {
-    Key::from(format!("bundles/{hearing}/{path}"))
+    Key::from(format!("{FOLDER}/{hearing}/{path}"))
 }

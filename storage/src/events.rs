@@ -101,22 +101,7 @@ impl StoredEvent {
 }
 
 impl Database {
-    /// Appends one event. When this returns, the event is on disk.
-    ///
-    /// # Errors
-    /// [`StorageError::Conflict`] if the hearing is unknown.
-    pub async fn append_event(
-        &self,
-        hearing: HearingId,
-        event: NewEvent,
-    ) -> Result<StoredEvent, StorageError> {
-        let mut stored = self.append_events(hearing, vec![event]).await?;
-        stored
-            .pop()
-            .ok_or_else(|| StorageError::corrupt("the event log", "an event went missing"))
-    }
-
-    /// Appends several events, all or none.
+    /// Appends events, all or none. When this returns, they are on disk.
     ///
     /// # Errors
     /// [`StorageError::Conflict`] if the hearing is unknown.

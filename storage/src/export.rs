@@ -87,7 +87,8 @@ impl Bundle {
             .collect()
     }
 
-    fn copy(
+    /// Writes the plain bytes of a file, which must be those that were sealed.
+    pub(crate) fn copy(
         &self,
         keys: &HearingKeys,
         path: &ArchivePath,

@@ -163,18 +163,6 @@ impl Database {
         rows.iter().map(hearing_of).collect()
     }
 
-    /// The hearings that are not closed, by the time they were scheduled for.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn open_hearings(&self) -> Result<Vec<Hearing>, StorageError> {
-        let rows =
-            sqlx::query("SELECT * FROM hearings WHERE closed_us IS NULL ORDER BY scheduled_us, id")
-                .fetch_all(&self.readers)
-                .await?;
-        rows.iter().map(hearing_of).collect()
-    }
-
     /// Everybody called to a hearing, in their order; empty for an unknown hearing.
     ///
     /// # Errors

@@ -162,18 +162,6 @@ impl Database {
             .map(seat_of)
             .transpose()
     }
-
-    /// Frees a participant's seat; does nothing if it is free.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn release_seat(&self, participant: ParticipantId) -> Result<(), StorageError> {
-        sqlx::query("DELETE FROM seats WHERE participant = $1")
-            .bind(participant.to_string())
-            .execute(&self.writer)
-            .await?;
-        Ok(())
-    }
 }
 
 fn seat_of(row: &sqlx::sqlite::SqliteRow) -> Result<Seat, StorageError> {

@@ -168,17 +168,6 @@ impl Database {
         rows.iter().map(job_of).collect()
     }
 
-    /// All jobs that are not done, longest due first: what an operator looks at.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub async fn open_jobs(&self) -> Result<Vec<Job>, StorageError> {
-        let rows = sqlx::query("SELECT * FROM jobs WHERE state <> 'done' ORDER BY due_us, id")
-            .fetch_all(&self.readers)
-            .await?;
-        rows.iter().map(job_of).collect()
-    }
-
     /// Makes every leased job waiting again. For the start of the only process that runs jobs: what
     /// a crash interrupted need not wait for its lease to end.
     ///

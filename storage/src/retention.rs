@@ -49,25 +49,45 @@ impl Database {
     /// # Errors
     /// Those of the database.
     pub async fn kept(&self) -> Result<Vec<Kept>, StorageError> {
+        self.kept_of(None).await
+    }
+
+    /// A hearing that was closed; nothing if it is unknown or not closed.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn kept_hearing(&self, hearing: HearingId) -> Result<Option<Kept>, StorageError> {
+        Ok(self.kept_of(Some(hearing)).await?.pop())
+    }
+
+    /// All closed hearings, or one of them.
+    async fn kept_of(&self, hearing: Option<HearingId>) -> Result<Vec<Kept>, StorageError> {
+        // A row for each who agreed, and one where nobody did.
         let rows = sqlx::query(
-            "SELECT id, case_number, closed_us FROM hearings WHERE closed_us IS NOT NULL \
-             ORDER BY closed_us, id",
+            "SELECT h.id, h.case_number, h.closed_us, k.destroyed_us, a.person FROM hearings h \
+             LEFT JOIN hearing_keys k ON k.hearing = h.id \
+             LEFT JOIN key_approvals a ON a.hearing = h.id \
+             WHERE h.closed_us IS NOT NULL AND h.id = COALESCE($1, h.id) \
+             ORDER BY h.closed_us, h.id, a.approved_us, a.person",
         )
+        .bind(hearing.map(|hearing| hearing.to_string()))
         .fetch_all(&self.readers)
         .await?;
-        let mut kept = Vec::with_capacity(rows.len());
+        let mut kept: Vec<Kept> = Vec::new();
         for row in &rows {
             let hearing = parse(row.try_get("id")?)?;
-            let key = self.hearing_key(hearing).await?;
+            let person: Option<String> = row.try_get("person")?;
+            if let Some(same) = kept.last_mut().filter(|last| last.hearing == hearing) {
+                same.approved_by.extend(person);
+                continue;
+            }
+            let destroyed_us: Option<i64> = row.try_get("destroyed_us")?;
             kept.push(Kept {
                 hearing,
                 case_number: row.try_get("case_number")?,
                 closed_at: timestamp(row.try_get("closed_us")?)?,
-                approved_by: sqlx::query_scalar(APPROVED_BY)
-                    .bind(hearing.to_string())
-                    .fetch_all(&self.readers)
-                    .await?,
-                destroyed_at: key.and_then(|key| key.destroyed_at()),
+                approved_by: person.into_iter().collect(),
+                destroyed_at: destroyed_us.map(timestamp).transpose()?,
             });
         }
         Ok(kept)
@@ -77,29 +97,26 @@ impl Database {
     /// and file, and the lines of its draft with it; tells whether it was. Events and seal stay.
     ///
     /// # Errors
-    /// [`StorageError::Conflict`] if the hearing is not closed or the person has agreed before,
+    /// [`StorageError::Conflict`] if the person has agreed before,
     /// [`StorageError::KeyDestroyed`], [`StorageError::KeyMissing`]; those of the disk, after which
     /// the file goes when the hearing is [ensured](HearingKeys::ensure) its key.
     pub async fn approve_destruction(
         &self,
         keys: &HearingKeys,
-        hearing: HearingId,
+        kept: &Kept,
         approval: Approval,
     ) -> Result<bool, StorageError> {
-        let kept = self.kept().await?;
-        let kept = kept.iter().find(|kept| kept.hearing == hearing);
-        let kept = kept.ok_or_else(|| {
-            StorageError::Conflict(format!("hearing {hearing} is unknown or not closed"))
-        })?;
+        let hearing = kept.hearing;
         if kept.destroyed_at.is_some() {
             return Err(StorageError::KeyDestroyed(hearing));
         }
         let (person, at) = (approval.person.as_str(), approval.at);
         let mut transaction = self.write().await?;
-        let before: Vec<String> = sqlx::query_scalar(APPROVED_BY)
-            .bind(hearing.to_string())
-            .fetch_all(&mut *transaction)
-            .await?;
+        let before: Vec<String> =
+            sqlx::query_scalar("SELECT person FROM key_approvals WHERE hearing = $1")
+                .bind(hearing.to_string())
+                .fetch_all(&mut *transaction)
+                .await?;
         if before.iter().any(|other| is_same_name(other, person)) {
             return Err(StorageError::Conflict(format!(
                 "{person} has agreed before: another person must agree"
@@ -144,9 +161,6 @@ impl Database {
         Ok(destroyed)
     }
 }
-
-const APPROVED_BY: &str =
-    "SELECT person FROM key_approvals WHERE hearing = $1 ORDER BY approved_us, person";
 
 /// Whether two spellings are one name.
 fn is_same_name(one: &str, other: &str) -> bool {

@@ -161,8 +161,9 @@ impl RecordSpool {
         Ok(records)
     }
 
-    /// How far the segments of a hearing are acknowledged, by where they begin on the record clock.
-    /// Cheap to call often: of each log only the end is read, and nothing is checked.
+    /// How far the segments of a hearing whose record file is here are acknowledged, by where they
+    /// begin on the record clock. Cheap to call often: of each log only the end is read, and nothing
+    /// is checked.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`] if facts or the last line of a log cannot be read.
@@ -170,6 +171,9 @@ impl RecordSpool {
         let mut reaches = Vec::new();
         for path in self.facts_files(hearing)? {
             let (facts, _) = SegmentFiles::read_facts(&path)?;
+            if !self.has_media(&facts) {
+                continue;
+            }
             let (acknowledged, ends_ms, ended) =
                 last_line(&self.files(&facts).log, facts.starts_ms)?;
             reaches.push(SegmentReach {
@@ -250,7 +254,10 @@ impl RecordSpool {
     }
 
     /// The hearings that have a folder here.
-    pub(crate) fn hearings(&self) -> Result<Vec<HearingId>, StorageError> {
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn hearings(&self) -> Result<Vec<HearingId>, StorageError> {
         let folders = files::list(&self.dir)?
             .into_iter()
             .filter(|(_, folder)| *folder);

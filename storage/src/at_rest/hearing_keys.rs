@@ -190,6 +190,15 @@ impl HearingKeys {
         opened.map(|_| ())
     }
 
+    /// Whether the key of a hearing is here and opens.
+    ///
+    /// # Errors
+    /// [`StorageError::KeyMissing`], [`StorageError::KeyDestroyed`], [`StorageError::MasterKey`] or
+    /// [`StorageError::Corrupt`].
+    pub fn check(&self, hearing: HearingId) -> Result<(), StorageError> {
+        self.key(hearing).map(|_| ())
+    }
+
     /// The key of a hearing.
     ///
     /// # Errors

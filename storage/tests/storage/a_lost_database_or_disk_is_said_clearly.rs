@@ -49,7 +49,7 @@ async fn a_locked_database_is_busy_and_works_again_when_it_is_not() {
         .unwrap();
     let busy = court
         .database
-        .append_event(court.hearing, event("x", 1))
+        .append_events(court.hearing, vec![event("x", 1)])
         .await;
     assert!(matches!(busy, Err(StorageError::Busy)), "{busy:?}");
     assert!(
@@ -59,7 +59,7 @@ async fn a_locked_database_is_busy_and_works_again_when_it_is_not() {
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     court
         .database
-        .append_event(court.hearing, event("x", 1))
+        .append_events(court.hearing, vec![event("x", 1)])
         .await
         .unwrap();
     assert_eq!(court.database.events(court.hearing).await.unwrap().len(), 1);
@@ -184,7 +184,11 @@ async fn append_until_full_and_on() {
     };
     let mut acknowledged = 0;
     let full = loop {
-        match court.database.append_event(court.hearing, large()).await {
+        match court
+            .database
+            .append_events(court.hearing, vec![large()])
+            .await
+        {
             Ok(_) => acknowledged += 1,
             Err(error) => break error,
         }
@@ -208,7 +212,7 @@ async fn append_until_full_and_on() {
     assert!(lifted.success());
     court
         .database
-        .append_event(court.hearing, large())
+        .append_events(court.hearing, vec![large()])
         .await
         .unwrap();
     let Court {

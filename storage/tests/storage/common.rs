@@ -200,7 +200,7 @@ pub(crate) async fn closed_hearing() -> (Court, BundleInput, NodeKey) {
     for n in 1..=4 {
         court
             .database
-            .append_event(court.hearing, event("act", i64::from(n)))
+            .append_events(court.hearing, vec![event("act", i64::from(n))])
             .await
             .unwrap();
         for (writer, starts_ms) in &mut writers {
@@ -217,7 +217,7 @@ pub(crate) async fn closed_hearing() -> (Court, BundleInput, NodeKey) {
     }
     court
         .database
-        .append_event(court.hearing, event("closed", 5))
+        .append_events(court.hearing, vec![event("closed", 5)])
         .await
         .unwrap();
     court.sign(&mut log, &key, Reach::Whole).await.unwrap();

@@ -15,7 +15,7 @@ async fn each_event_is_chained_to_the_one_before_by_the_line_that_is_stored() {
     let court = Court::open().await;
     let first = court
         .database
-        .append_event(court.hearing, event("opened", 1))
+        .append_events(court.hearing, vec![event("opened", 1)])
         .await
         .unwrap();
     let rest = vec![event("admitted", 2), event("on_record", 3)];
@@ -25,6 +25,7 @@ async fn each_event_is_chained_to_the_one_before_by_the_line_that_is_stored() {
         .await
         .unwrap();
 
+    let first = first[0].clone();
     assert_eq!((first.seq, rest[0].seq, rest[1].seq), (1, 2, 3));
     assert_eq!(first.prev, genesis(court.hearing));
     assert_eq!((rest[0].prev, rest[1].prev), (first.hash, rest[0].hash));
@@ -45,7 +46,7 @@ async fn the_database_itself_refuses_to_change_delete_or_skip_events() {
     let court = Court::open().await;
     court
         .database
-        .append_event(court.hearing, event("opened", 1))
+        .append_events(court.hearing, vec![event("opened", 1)])
         .await
         .unwrap();
     let mut raw = raw(&court).await;
@@ -75,7 +76,7 @@ async fn a_changed_or_missing_event_is_found_when_the_log_is_read() {
         for second in 1..=3 {
             court
                 .database
-                .append_event(court.hearing, event("act", second))
+                .append_events(court.hearing, vec![event("act", second)])
                 .await
                 .unwrap();
         }
@@ -107,7 +108,6 @@ async fn events_and_the_state_they_lead_to_are_stored_together_or_not_at_all() {
         (stored.state, stored.closed_at),
         (Some(state.clone()), Some(at(1)))
     );
-    assert!(database.open_hearings().await.unwrap().is_empty());
 
     let again = database
         .append_events_with_state(hearing, vec![event("x", 2)], &state, None)
@@ -116,7 +116,7 @@ async fn events_and_the_state_they_lead_to_are_stored_together_or_not_at_all() {
     assert_eq!(database.events(hearing).await.unwrap().len(), 1);
 
     let nowhere = database
-        .append_event(HearingId::generate(), event("x", 3))
+        .append_events(HearingId::generate(), vec![event("x", 3)])
         .await;
     assert!(matches!(nowhere, Err(StorageError::Conflict(_))));
 }

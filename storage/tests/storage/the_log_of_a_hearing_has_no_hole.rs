@@ -55,7 +55,7 @@ async fn crashes_at_any_moment_leave_a_log_with_every_line_once() {
                     let act = event("act", step);
                     court
                         .database
-                        .append_event(court.hearing, act)
+                        .append_events(court.hearing, vec![act])
                         .await
                         .unwrap();
                 }
@@ -143,7 +143,7 @@ async fn of_two_that_let_a_log_grow_one_is_refused() {
     let mut second = court.log(&key).await.unwrap();
     court
         .database
-        .append_event(court.hearing, event("a", 1))
+        .append_events(court.hearing, vec![event("a", 1)])
         .await
         .unwrap();
     court
@@ -152,7 +152,7 @@ async fn of_two_that_let_a_log_grow_one_is_refused() {
         .unwrap();
     court
         .database
-        .append_event(court.hearing, event("b", 2))
+        .append_events(court.hearing, vec![event("b", 2)])
         .await
         .unwrap();
     let refused = court.sign(&mut second, &key, Reach::Confirmed).await;

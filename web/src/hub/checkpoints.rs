@@ -61,32 +61,10 @@ async fn sign(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RecordConfig;
-    use jiff::{Timestamp, tz::Offset};
-    use otyrys_storage::{Database, NewEvent, NewHearing};
+    use crate::test_court::TestCourt;
+    use jiff::Timestamp;
+    use otyrys_storage::{Database, NewEvent};
     use serde_json::{Value, json};
-
-    async fn stores_with_a_hearing() -> (tempfile::TempDir, Stores, HearingId) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let stores = Stores::open(dir.path(), &RecordConfig::default()).await;
-        let stores = stores.expect("stores");
-        let id = HearingId::generate();
-        let hearing = NewHearing {
-            id,
-            case_number: "1".to_owned(),
-            case_title: String::new(),
-            court_name: String::new(),
-            court_names: Value::Null,
-            courtroom: String::new(),
-            language: "kk".to_owned(),
-            scheduled_at: Timestamp::UNIX_EPOCH,
-            court_offset: Offset::UTC,
-            participants: Vec::new(),
-        };
-        let created = stores.database.create_hearing(&hearing).await;
-        created.expect("a hearing");
-        (dir, stores, id)
-    }
 
     fn event(kind: &str) -> NewEvent {
         NewEvent {
@@ -105,13 +83,15 @@ mod tests {
 
     #[tokio::test]
     async fn an_open_hearing_is_signed_again_and_again_and_a_closed_one_no_more() {
-        let (_dir, stores, id) = stores_with_a_hearing().await;
-        let database = &stores.database;
+        let court = TestCourt::open().await;
+        let id = court.hearing(Timestamp::UNIX_EPOCH).await;
+        let database = &court.stores.database;
         let each = Duration::from_millis(5);
-        let signing = sign_while_open(stores.clone(), id, each, CancellationToken::new());
+        let signing = sign_while_open(court.stores.clone(), id, each, CancellationToken::new());
         let signing = tokio::spawn(signing);
         for (signed, kind) in ["opened", "off_record"].into_iter().enumerate() {
-            database.append_event(id, event(kind)).await.expect(kind);
+            let happened = vec![event(kind)];
+            database.append_events(id, happened).await.expect(kind);
             while checkpoints(database, id).await == signed {
                 time::sleep(each).await;
             }
@@ -127,9 +107,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_stops_waits_for_no_checkpoint() {
-        let (_dir, stores, id) = stores_with_a_hearing().await;
+        let court = TestCourt::open().await;
+        let id = court.hearing(Timestamp::UNIX_EPOCH).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        sign_while_open(stores, id, EACH, stop).await;
+        sign_while_open(court.stores, id, EACH, stop).await;
     }
 }
