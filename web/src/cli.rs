@@ -1,11 +1,12 @@
 //! The command line.
 
 use crate::{
-    bad_line, config::Config, demo_run, export_command, log, model_command, rehearse::RehearseArgs,
-    retention_command, serve, stores::seal_key, verify_command,
+    bad_line, config::Config, demo_run, export_command, log, model_command, reconcile_command,
+    rehearse::RehearseArgs, retention_command, serve, stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
 use otyrys_media::recorder::{MuxingProgram, run_muxing};
+use otyrys_signaling::Language;
 use std::{
     error::Error,
     io::Write,
@@ -49,6 +50,10 @@ enum Command {
     /// Tells until when records are kept, and ends it with the word of two persons.
     #[command(subcommand)]
     Retention(retention_command::RetentionCommand),
+    /// At the end of the day: lists the hearings with their records, protocols and receipts, and
+    /// what does not match. Exit code 0 when all does, 1 when something does not, 2 when it could
+    /// not look.
+    Reconcile(reconcile_command::ReconcileArgs),
     /// Prints the public key of this server's seal, for those who verify its bundles.
     Key,
     /// Brings the database to this version's schema and exits.
@@ -75,6 +80,11 @@ pub struct ServeArgs {
     pub speech: Option<PathBuf>,
 }
 
+/// The language that a command speaks, by its code.
+pub(crate) fn language(code: &str) -> Result<Language, String> {
+    serde_json::from_value(code.into()).map_err(|_| "kk, ru or en".to_owned())
+}
+
 /// Why a command failed, in words for whoever ran it.
 pub type CommandError = Box<dyn Error + Send + Sync>;
 
@@ -82,10 +92,15 @@ impl Cli {
     /// Runs the command to its end.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        let failure = match self.command {
+            // 1 tells what it found.
+            Command::Reconcile(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        };
         dispatch(self.config.as_deref(), self.command).unwrap_or_else(|error| {
             let words = format!("otyrys: {}", explain(error.as_ref()));
             tell(&mut std::io::stderr(), &words);
-            ExitCode::FAILURE
+            failure
         })
     }
 }
@@ -119,6 +134,7 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
             runtime()?.block_on(retention_command::run(&config, command))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Reconcile(args) => runtime()?.block_on(reconcile_command::run(&config, args)),
         Command::Key => {
             let key = seal_key(&config.server.data_dir)?;
             tell(&mut std::io::stdout(), &key.public().to_string());

@@ -66,6 +66,8 @@ pub(crate) async fn attach(
 ) -> Result<Bundle, AttachError> {
     let bundle = match Bundle::made(&stores.bundle_dir(id))? {
         Some(made) => made,
+        // Archived, and removed where it was made.
+        None if stores.archive.has(id).await? => return Ok(stores.bundle(id)?),
         None => make_bundle(stores, draft, id).await?,
     };
     stores.archive.put(&bundle).await?;

@@ -4,6 +4,7 @@
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
 mod limits;
+mod reconcile;
 mod retention;
 
 use crate::{hub::LineTestLimits, secrets::Private};
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use limits::LimitsConfig;
+pub use reconcile::ReconcileConfig;
 pub use retention::RetentionConfig;
 
 /// Everything that an operator can set.
@@ -38,6 +40,8 @@ pub struct Config {
     pub record: RecordConfig,
     /// For how long records are kept.
     pub retention: RetentionConfig,
+    /// The end of the day.
+    pub reconcile: ReconcileConfig,
     /// The draft protocol.
     pub draft: DraftConfig,
     /// The case registry that results are delivered to.

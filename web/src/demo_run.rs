@@ -8,7 +8,7 @@ use crate::{
     serve::{Server, speech_dir},
 };
 use clap::Args;
-use otyrys_storage::{Bundle, DeliveryState, Verdict, ids::ParticipantId, verify};
+use otyrys_storage::{DeliveryState, Verdict, ids::ParticipantId, verify};
 use otyrys_transcribe::wer;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -74,7 +74,6 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
 
     let hearing = demo.hearing.id;
     let delivery = delivered(&server, hearing).await?;
-    let bundle = server.stores.bundle_dir(hearing);
     let lines = server.stores.database.lines(hearing).await?;
     let segments = server.stores.spool.segments(hearing)?;
     let packages = server
@@ -120,8 +119,12 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
     );
     checks.expect("the delivery was acknowledged", delivery, "");
     let exported = data_dir.join("export");
-    let (target, keys) = (exported.clone(), server.stores.spool.keys().clone());
-    tokio::task::spawn_blocking(move || Bundle::read(&bundle)?.export(&keys, &target)).await??;
+    let (target, stores) = (exported.clone(), server.stores.clone());
+    tokio::task::spawn_blocking(move || {
+        let bundle = stores.bundle(hearing)?;
+        bundle.export(stores.spool.keys(), &target)
+    })
+    .await??;
     let verdict = verify(&exported, None)?;
     match &verdict {
         Verdict::Holds(report) => checks.expect("the bundle verifies", true, &report.to_string()),

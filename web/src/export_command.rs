@@ -3,16 +3,16 @@
 use crate::{
     cli::{CommandError, tell},
     config::Config,
-    stores::{bundle_dir, record_dir},
+    stores::Stores,
 };
 use clap::Args;
-use otyrys_storage::{Bundle, HearingKeys, MasterKey, ids::HearingId};
-use std::{io, path::PathBuf, sync::Arc};
+use otyrys_storage::{StorageError, ids::HearingId};
+use std::{io, path::PathBuf};
 
 /// Which record goes where.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// The hearing: the name of its folder in data_dir/bundles.
+    /// The hearing: the name of its folder in data_dir/archive/bundles.
     hearing: HearingId,
     /// A folder to be made, or a zip archive if the name ends in .zip. Whoever has it can read it.
     target: PathBuf,
@@ -23,14 +23,12 @@ pub struct ExportArgs {
 /// # Errors
 /// When the key or the bundle cannot be read, or the target cannot be written.
 pub async fn run(config: &Config, args: ExportArgs) -> Result<(), CommandError> {
-    let dir = &config.server.data_dir;
-    let master = MasterKey::load(&config.record.master_key(dir)).await?;
-    let keys = HearingKeys::new(record_dir(dir), Arc::new(master));
-    let place = bundle_dir(dir, args.hearing);
+    let stores = Stores::open_beside(&config.server.data_dir, &config.record).await?;
     let target = args.target.clone();
     let bundle = tokio::task::spawn_blocking(move || {
-        let bundle = Bundle::read(&place)?;
-        bundle.export(&keys, &target).map(|()| bundle)
+        let bundle = stores.bundle(args.hearing)?;
+        bundle.export(stores.spool.keys(), &target)?;
+        Ok::<_, StorageError>(bundle)
     });
     let manifest = bundle.await??.manifest_sha256;
     let words = format!(

@@ -3,14 +3,18 @@
 use crate::{
     cli::explain,
     closing::{self, AttachError},
-    config::RegistryConfig,
+    config::{Config, ReconcileConfig, RetentionConfig},
     draft::Draft,
+    hub::HubError,
+    metrics::MismatchFigures,
+    reconciliation,
     recording::Recording,
     registry::delivery::{CaseRegistry, DeliveryPackage, Outcome, deliver_once, pause_before},
+    spent_copies,
     stores::Stores,
 };
-use jiff::Timestamp;
-use otyrys_storage::{Bundle, Database, Job, NewJob, StorageError, ids::HearingId};
+use jiff::{Timestamp, civil::Date};
+use otyrys_storage::{Database, DeliveryState, Depth, Job, NewJob, StorageError, ids::HearingId};
 use serde_json::Value;
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::time;
@@ -20,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 const ATTACH: &str = "attach";
 /// Delivers a bundle to the case registry.
 const DELIVER: &str = "deliver";
+/// Removes the spent copies of a record that was delivered.
+const REMOVE_COPIES: &str = "remove_copies";
+/// Holds a day's hearings against what there is of them. Its key is the day.
+const RECONCILE: &str = "reconcile";
 
 /// How long a job may take before somebody else may take it over: longer than packing the longest
 /// hearing; a job of this process is never run twice at once, since one loop runs them all.
@@ -41,6 +49,43 @@ pub(crate) async fn attach_when_settled(
     now: Timestamp,
 ) -> Result<(), StorageError> {
     enqueue(database, ATTACH, hearing, now).await
+}
+
+/// Asks for the removal of the spent copies of a hearing, if its delivery was acknowledged.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn remove_copies_when_due(
+    database: &Database,
+    retention: &RetentionConfig,
+    hearing: HearingId,
+) -> Result<(), StorageError> {
+    match database.delivery(hearing).await? {
+        Some(delivery) if matches!(delivery.state, DeliveryState::Acknowledged { .. }) => {
+            let due = retention.copies_until(delivery.changed_at);
+            enqueue(database, REMOVE_COPIES, hearing, due).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks for the reconciliation of a day.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn reconcile_at(
+    database: &Database,
+    config: &ReconcileConfig,
+    day: Date,
+) -> Result<(), StorageError> {
+    let job = NewJob {
+        kind: RECONCILE.to_owned(),
+        key: day.to_string(),
+        hearing: None,
+        payload: Value::Null,
+        due: config.due(day),
+    };
+    database.enqueue(&job).await.map(|_| ())
 }
 
 async fn enqueue(
@@ -65,7 +110,8 @@ pub(crate) struct Jobs {
     pub(crate) recording: Recording,
     pub(crate) draft: Draft,
     pub(crate) registry: Arc<dyn CaseRegistry>,
-    pub(crate) config: RegistryConfig,
+    pub(crate) config: Arc<Config>,
+    pub(crate) mismatches: MismatchFigures,
 }
 
 /// Why a job is not done.
@@ -102,24 +148,35 @@ impl Jobs {
     async fn run_one(&self) -> Result<bool, StorageError> {
         let database = &self.stores.database;
         let Some(job) = database
-            .lease(&[ATTACH, DELIVER], LEASE, Timestamp::now())
+            .lease(
+                &[ATTACH, DELIVER, REMOVE_COPIES, RECONCILE],
+                LEASE,
+                Timestamp::now(),
+            )
             .await?
         else {
             return Ok(false);
         };
-        let Some(hearing) = job.hearing else {
-            database.fail(&job, "a job without a hearing", None).await?;
-            return Ok(true);
+        let outcome = match (job.kind.as_str(), job.hearing) {
+            (ATTACH, Some(hearing)) => self.attach(hearing, &job).await,
+            (DELIVER, Some(hearing)) => self.deliver(hearing, &job).await,
+            (REMOVE_COPIES, Some(hearing)) => self.remove_copies(hearing, &job).await,
+            (RECONCILE, None) => self.reconcile(&job).await,
+            _ => Err(Undone::Never("it is of no kind that there is".to_owned())),
         };
-        let outcome = match job.kind.as_str() {
-            ATTACH => self.attach(hearing, &job).await,
-            _ => self.deliver(hearing, &job).await,
-        };
+        let hearing = job.hearing.map(|hearing| hearing.to_string());
         match outcome {
             Ok(()) => database.complete(&job).await?,
             Err(Undone::Later { after, cause, tell }) => {
                 if tell {
-                    tracing::warn!(hearing.id = %hearing, job = job.kind, attempts = job.attempts, cause, "a job is tried again in {} s", after.as_secs());
+                    tracing::warn!(
+                        hearing.id = hearing,
+                        job = job.kind,
+                        attempts = job.attempts,
+                        cause,
+                        "a job is tried again in {} s",
+                        after.as_secs()
+                    );
                 }
                 let at = Timestamp::now()
                     .checked_add(after)
@@ -127,7 +184,12 @@ impl Jobs {
                 database.fail(&job, &cause, Some(at)).await?;
             }
             Err(Undone::Never(cause)) => {
-                tracing::error!(hearing.id = %hearing, job = job.kind, cause, "a job failed for good: somebody must look");
+                tracing::error!(
+                    hearing.id = hearing,
+                    job = job.kind,
+                    cause,
+                    "a job failed for good: somebody must look"
+                );
                 database.fail(&job, &cause, None).await?;
             }
         }
@@ -167,8 +229,7 @@ impl Jobs {
         let database = &self.stores.database;
         let outcome = async {
             let row = database.hearing(hearing).await?;
-            let dir = self.stores.bundle_dir(hearing);
-            let bundle = Bundle::read(&dir)?;
+            let bundle = self.stores.bundle(hearing)?;
             let (key, keys) = (hearing.to_string(), self.stores.spool.keys().clone());
             let package = DeliveryPackage::of_bundle(key, row.case_number, bundle, keys).await?;
             deliver_once(database, self.registry.as_ref(), hearing, &package).await
@@ -176,7 +237,9 @@ impl Jobs {
         match outcome.await {
             Ok(Outcome::Acknowledged(_)) => {
                 tracing::info!(hearing.id = %hearing, "the registry has acknowledged record and protocol");
-                Ok(())
+                remove_copies_when_due(database, &self.config.retention, hearing)
+                    .await
+                    .map_err(|error| self.later(job.attempts, &error))
             }
             Ok(Outcome::Rejected(reason)) => Err(Undone::Never(reason)),
             Ok(Outcome::Later(cause)) => Err(Undone::Later {
@@ -188,6 +251,39 @@ impl Jobs {
         }
     }
 
+    async fn remove_copies(&self, hearing: HearingId, job: &Job) -> Result<(), Undone> {
+        match spent_copies::remove(&self.stores, hearing).await {
+            Ok(freed) => {
+                tracing::info!(hearing.id = %hearing, bytes.freed = freed, "the archive's copy of a record holds; the spent ones were removed");
+                Ok(())
+            }
+            // Nobody can read it any more; the files are for the operator to remove.
+            Err(StorageError::KeyDestroyed(_)) => Ok(()),
+            Err(
+                error @ (StorageError::Corrupt { .. }
+                | StorageError::NotFound(_)
+                | StorageError::Conflict(_)),
+            ) => Err(Undone::Never(explain(&error))),
+            Err(error) => Err(self.later(job.attempts, &error)),
+        }
+    }
+
+    async fn reconcile(&self, job: &Job) -> Result<(), Undone> {
+        let day: Date = job
+            .key
+            .parse()
+            .map_err(|_| Undone::Never("its key is no day".to_owned()))?;
+        let done = async {
+            let facts = reconciliation::gather(&self.stores, day, Depth::Sizes).await?;
+            reconciliation::report(day, &facts, &self.config).tell_operators(&self.mismatches);
+            let next = day.tomorrow().unwrap_or(Date::MAX);
+            Ok::<_, HubError>(
+                reconcile_at(&self.stores.database, &self.config.reconcile, next).await?,
+            )
+        };
+        done.await.map_err(|error| self.later(job.attempts, &error))
+    }
+
     fn later(&self, attempts: u32, error: &(dyn Error + 'static)) -> Undone {
         Undone::Later {
             after: self.pause(attempts),
@@ -197,11 +293,11 @@ impl Jobs {
     }
 
     fn pause(&self, attempts: u32) -> Duration {
-        let first = Duration::from_secs(self.config.retry_seconds);
+        let first = Duration::from_secs(self.config.registry.retry_seconds);
         pause_before(
             attempts,
             first,
-            Duration::from_secs(self.config.retry_max_seconds),
+            Duration::from_secs(self.config.registry.retry_max_seconds),
         )
     }
 }

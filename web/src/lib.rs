@@ -7,7 +7,8 @@
 //! - [`edge`]: requests and sockets; [`hub`]: one task for each live hearing.
 //! - `recording`, `draft`: from the media core's taps to files, from files to lines.
 //! - `playback`: the record as it is listened to.
-//! - `jobs`, `closing`, [`registry`]: what happens after closing.
+//! - `jobs`, `closing`, [`registry`], `spent_copies`: what happens after closing.
+//! - `reconciliation`: at the end of the day, what was held against what there is.
 //! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
 //! - [`bad_line`]: loss, delay and cuts that can be repeated.
 //! - [`rehearse`]: native participants; [`demo_run`]: a whole hearing unattended.
@@ -30,6 +31,8 @@ mod metrics;
 pub mod model_command;
 mod playback;
 pub mod protocol;
+pub mod reconcile_command;
+mod reconciliation;
 mod recording;
 pub mod registry;
 pub mod rehearse;
@@ -37,8 +40,11 @@ mod resume;
 pub mod retention_command;
 pub mod secrets;
 pub mod serve;
+mod spent_copies;
 mod steady_clock;
 pub mod stores;
+#[cfg(test)]
+mod test_court;
 pub mod tls;
 pub mod turn;
 pub mod verify_command;

@@ -1,6 +1,7 @@
 //! What operators watch: figures in the text form of OpenMetrics, at an address of their own.
 
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
+use jiff::Timestamp;
 use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle, recorder::RecorderHandle};
 use otyrys_signaling::wire::{ErrorCode, Perceived};
 use prometheus_client::{
@@ -10,7 +11,7 @@ use prometheus_client::{
         MetricType,
         counter::{ConstCounter, Counter},
         family::Family,
-        gauge::ConstGauge,
+        gauge::{ConstGauge, Gauge},
     },
     registry::{Registry, Unit},
 };
@@ -90,6 +91,38 @@ impl PeopleFigures {
     }
 }
 
+/// What did not match when a day was last reconciled. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct MismatchFigures {
+    by_kind: Family<[(&'static str, &'static str); 1], Gauge>,
+    at: Gauge,
+}
+
+impl MismatchFigures {
+    /// A day was looked at: how often each kind of mismatch was found.
+    pub(crate) fn found(&self, counts: impl Iterator<Item = (&'static str, usize)>) {
+        for (kind, count) in counts {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.by_kind.get_or_create(&[("kind", kind)]).set(count);
+        }
+        self.at.set(Timestamp::now().as_second());
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "reconcile_mismatches",
+            "What did not match when the last day was reconciled, by kind",
+            self.by_kind.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_at",
+            "When that was, since 1970; 0 when this process has not yet",
+            Unit::Seconds,
+            self.at.clone(),
+        );
+    }
+}
+
 /// Serves `GET /metrics` at `address` until `stop`. It is not behind TLS nor a password and tells
 /// how busy the court is: the address must be one that only operators reach.
 ///
@@ -100,11 +133,13 @@ pub(crate) async fn serve(
     shard: ShardHandle,
     recorder: RecorderHandle,
     people: &PeopleFigures,
+    mismatches: &MismatchFigures,
     tasks: &TaskTracker,
     stop: CancellationToken,
 ) -> io::Result<SocketAddr> {
     let mut registry = Registry::with_prefix("otyrys");
     people.register(&mut registry);
+    mismatches.register(&mut registry);
     registry.register_collector(Box::new(Media { shard, recorder }));
     let listener = TcpListener::bind(address).await?;
     let bound = listener.local_addr()?;
@@ -304,6 +339,8 @@ mod tests {
             frozen_ms: 750,
             concealed_permille: Some(250),
         });
+        let mismatches = MismatchFigures::default();
+        mismatches.found([("not_sealed", 2), ("not_closed", 0)].into_iter());
         let (recorder, _events) = Recorder::spawn(
             RecorderConfig::new(muxing_process::program()),
             Arc::new(NoDisk),
@@ -315,6 +352,7 @@ mod tests {
             shard.clone(),
             handle,
             &people,
+            &mismatches,
             &tasks,
             stop.clone(),
         )
@@ -355,6 +393,8 @@ mod tests {
             "otyrys_perceived_freezes_total 2",
             "otyrys_perceived_frozen_seconds_total 0.75",
             "otyrys_perceived_concealed_seconds_total 0.5",
+            "otyrys_reconcile_mismatches{kind=\"not_sealed\"} 2",
+            "otyrys_reconcile_mismatches{kind=\"not_closed\"} 0",
             "otyrys_media_forwarding_seconds_count 0",
             "otyrys_media_forwarding_seconds_bucket{le=\"+Inf\"} 0",
             "# EOF",

@@ -4,15 +4,13 @@ use crate::{
     cli::{CommandError, tell},
     config::{Config, RetentionConfig},
     hub::new_event,
-    stores::{open_registry, record_dir},
+    stores::Stores,
 };
 use clap::Subcommand;
 use jiff::Timestamp;
 use otyrys_signaling::HearingEvent;
-use otyrys_storage::{
-    Approval, Database, HearingKeys, Kept, MasterKey, Registry, StorageError, ids::HearingId,
-};
-use std::{io, sync::Arc};
+use otyrys_storage::{Approval, Kept, Registry, StorageError, ids::HearingId};
+use std::io;
 
 /// What is kept until when, and the end of it. It may run beside a server.
 #[derive(Debug, Subcommand)]
@@ -33,29 +31,27 @@ pub enum RetentionCommand {
 /// # Errors
 /// Those of the stores, and in words why a hearing's key cannot be destroyed.
 pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), CommandError> {
-    let dir = &config.server.data_dir;
-    let database = Database::open_beside(dir).await?;
-    let master = MasterKey::load(&config.record.master_key(dir)).await?;
-    let registry = open_registry(dir, &database, &master)?;
+    let stores = Stores::open_beside(&config.server.data_dir, &config.record).await?;
+    let Stores {
+        database, registry, ..
+    } = &stores;
     let mut out = io::stdout();
     match command {
         RetentionCommand::List => {
             for kept in database.kept().await? {
-                let until = kept_until(&config.retention, &registry, &kept).await?;
+                let until = kept_until(&config.retention, registry, &kept).await?;
                 tell(&mut out, &line(&kept, until, Timestamp::now()));
             }
         }
         RetentionCommand::Approve { hearing, by } => {
             let now = Timestamp::now();
-            let all = database.kept().await?;
-            let kept = all.iter().find(|kept| kept.hearing == hearing);
+            let kept = database.kept_hearing(hearing).await?;
             let kept = kept.ok_or("there is no such hearing, or it is not closed")?;
-            let until = kept_until(&config.retention, &registry, kept).await?;
+            let until = kept_until(&config.retention, registry, &kept).await?;
             if now < until {
                 return Err(format!("hearing {hearing} is kept until {until}").into());
             }
-            let keys = HearingKeys::new(record_dir(dir), Arc::new(master));
-            let destroyed = approve(&database, &keys, hearing, by, now).await?;
+            let destroyed = approve(&stores, &kept, by, now).await?;
             tell(
                 &mut out,
                 match destroyed {
@@ -70,9 +66,8 @@ pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), Comma
 }
 
 async fn approve(
-    database: &Database,
-    keys: &HearingKeys,
-    hearing: HearingId,
+    stores: &Stores,
+    kept: &Kept,
     by: String,
     at: Timestamp,
 ) -> Result<bool, CommandError> {
@@ -87,12 +82,12 @@ async fn approve(
         person: person.clone(),
         at,
     };
-    let destroyed = database
-        .approve_destruction(keys, hearing, approval)
-        .await?;
+    let keys = stores.spool.keys();
+    let database = &stores.database;
+    let destroyed = database.approve_destruction(keys, kept, approval).await?;
     if destroyed {
         // Who it was stands in the event log alone.
-        tracing::info!(hearing.id = %hearing, "the key of a hearing was destroyed: its time was over, and two persons have agreed");
+        tracing::info!(hearing.id = %kept.hearing, "the key of a hearing was destroyed: its time was over, and two persons have agreed");
     }
     Ok(destroyed)
 }
@@ -126,52 +121,15 @@ fn line(kept: &Kept, until: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{hub, stores::Stores};
-    use jiff::tz::Offset;
-    use otyrys_storage::NewHearing;
-    use serde_json::{Value, json};
-
-    /// A hearing that was closed then, with its key.
-    async fn closed_hearing(stores: &Stores, closed_at: Timestamp) -> HearingId {
-        let id = HearingId::generate();
-        let hearing = NewHearing {
-            id,
-            case_number: "1".to_owned(),
-            case_title: String::new(),
-            court_name: String::new(),
-            court_names: Value::Null,
-            courtroom: String::new(),
-            language: "kk".to_owned(),
-            scheduled_at: closed_at,
-            court_offset: Offset::UTC,
-            participants: Vec::new(),
-        };
-        let database = &stores.database;
-        database.create_hearing(&hearing).await.expect("a hearing");
-        stores
-            .spool
-            .keys()
-            .ensure(database, id)
-            .await
-            .expect("a key");
-        let event = new_event(closed_at, None, None, &HearingEvent::Closed).expect("an event");
-        let closed = database
-            .append_events_with_state(id, vec![event], &json!(null), Some(closed_at))
-            .await;
-        closed.expect("closed");
-        id
-    }
+    use crate::{hub, test_court::TestCourt};
 
     #[tokio::test]
     async fn a_key_is_destroyed_only_after_its_time_and_beside_a_running_server() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let mut config = Config::default();
-        config.server.data_dir = dir.path().to_owned();
-        let stores = Stores::open(dir.path(), &config.record).await;
-        let stores = stores.expect("stores");
+        let court = TestCourt::open().await;
+        let (config, stores) = (&court.config, &court.stores);
         let approve = async |hearing, by: &str| {
             let by = by.to_owned();
-            let approved = run(&config, RetentionCommand::Approve { hearing, by }).await;
+            let approved = run(config, RetentionCommand::Approve { hearing, by }).await;
             approved.map_err(|error| error.to_string())
         };
         let ensured = async |hearing| {
@@ -179,12 +137,12 @@ mod tests {
             keys.ensure(&stores.database, hearing).await
         };
 
-        let young = closed_hearing(&stores, Timestamp::now()).await;
+        let young = court.closed_hearing(Timestamp::now()).await;
         let refused = approve(young, "Judge A").await.expect_err("too early");
         assert!(refused.contains("is kept until"), "{refused}");
         assert!(approve(HearingId::generate(), "Judge A").await.is_err());
 
-        let old = closed_hearing(&stores, Timestamp::UNIX_EPOCH).await;
+        let old = court.closed_hearing(Timestamp::UNIX_EPOCH).await;
         assert!(approve(old, " ").await.is_err(), "nobody");
         approve(old, "Judge A").await.expect("the first");
         assert!(approve(old, "judge a").await.is_err(), "the same person");
@@ -211,7 +169,7 @@ mod tests {
             ("key_destroyed", Some("Archivist B")),
         ];
         assert_eq!(told, expected);
-        let listed = run(&config, RetentionCommand::List).await;
+        let listed = run(config, RetentionCommand::List).await;
         listed.expect("a list");
     }
 }

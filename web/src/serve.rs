@@ -3,14 +3,14 @@
 use crate::{
     cli::muxing_program,
     cli::{CommandError, ServeArgs, explain, tell},
-    config::{Config, cache_dir},
+    config::{Config, RetentionConfig, cache_dir},
     demo,
     draft::Draft,
     edge::{self, AppState, DemoSeats, SharedPort},
     hub::Hub,
     jobs::{self, Jobs},
     links::Links,
-    metrics::{self, PeopleFigures},
+    metrics::{self, MismatchFigures, PeopleFigures},
     recording::{Recording, SpoolSink},
     registry::{
         self, RegistryState,
@@ -22,7 +22,7 @@ use crate::{
     turn::Turn,
 };
 use axum_server::{Handle, tls_rustls::RustlsConfig};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use otyrys_media::{
     Shard, ShardConfig, ShardHandle, ShardOutputs,
     recorder::{MuxingProgram, Recorder, RecorderConfig, RecorderEvents},
@@ -162,6 +162,7 @@ impl Server {
         );
         let links = Links::new(stores.database.clone(), &public_url);
         let people = PeopleFigures::default();
+        let mismatches = MismatchFigures::default();
         let hub = Hub::new(
             stores.clone(),
             shard.clone(),
@@ -181,6 +182,7 @@ impl Server {
                 shard.clone(),
                 recorder.handle(),
                 &people,
+                &mismatches,
                 &pumps,
                 stop.clone(),
             )
@@ -211,7 +213,9 @@ impl Server {
         ));
         let registry = case_registry(&config, address, &public_url, delivery_token, &certificate)?;
 
-        resume(&stores, &hub, &draft).await?;
+        resume(&stores, &hub, &draft, &config.retention).await?;
+        let today = Zoned::now().date();
+        jobs::reconcile_at(&stores.database, &config.reconcile, today).await?;
         let demo = match demo {
             true => Some(DemoSeats {
                 hearing: demo::seed(&stores, &links).await?,
@@ -224,7 +228,8 @@ impl Server {
             recording,
             draft: draft.clone(),
             registry,
-            config: config.registry.clone(),
+            config: Arc::clone(&config),
+            mismatches,
         };
         pumps.spawn(jobs.run(stop.clone()));
 
@@ -387,10 +392,16 @@ fn mend(stores: &Stores) -> Result<(), CommandError> {
 /// Brings back the hearings that were open, reads what of their record was not yet drafted, and
 /// asks again for what a crash interrupted. A hearing that cannot be brought back is logged and
 /// left as it is; the others live.
-async fn resume(stores: &Stores, hub: &Hub, draft: &Draft) -> Result<(), CommandError> {
+async fn resume(
+    stores: &Stores,
+    hub: &Hub,
+    draft: &Draft,
+    retention: &RetentionConfig,
+) -> Result<(), CommandError> {
     stores.database.release_leases().await?;
     for row in stores.database.hearings().await? {
-        if let Err(error) = resume_one(stores, hub, draft, row.id, row.closed_at.is_some()).await {
+        let closed = row.closed_at.is_some();
+        if let Err(error) = resume_one(stores, hub, draft, retention, row.id, closed).await {
             tracing::error!(hearing.id = %row.id, error = explain(error.as_ref()), "a hearing cannot be brought back: somebody must look");
         }
     }
@@ -401,11 +412,12 @@ async fn resume_one(
     stores: &Stores,
     hub: &Hub,
     draft: &Draft,
+    retention: &RetentionConfig,
     hearing: HearingId,
     closed: bool,
 ) -> Result<(), CommandError> {
     if closed && stores.archive.has(hearing).await? {
-        return Ok(());
+        return Ok(jobs::remove_copies_when_due(&stores.database, retention, hearing).await?);
     }
     crate::resume::draft_what_is_missing(stores, draft, hearing).await?;
     if closed {

@@ -2,8 +2,8 @@
 
 use crate::{config::RecordConfig, secrets::Secret};
 use otyrys_storage::{
-    Archive, Database, HearingKeys, MasterKey, NodeKey, RecordSpool, Registry, StorageError,
-    ids::HearingId, registry::Limits,
+    Archive, Bundle, Database, HearingKeys, MasterKey, NodeKey, RecordSpool, Registry,
+    StorageError, ids::HearingId, registry::Limits,
 };
 use std::{
     fs, io,
@@ -52,6 +52,23 @@ impl Stores {
         })
     }
 
+    /// Opens the stores beside the server that has the folder, for a command: nothing is made, and
+    /// the schema stays as it is.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] if there is no database, [`StorageError::MasterKey`].
+    pub async fn open_beside(dir: &Path, record: &RecordConfig) -> Result<Self, StorageError> {
+        let database = Database::open_beside(dir).await?;
+        let master = Arc::new(MasterKey::load(&record.master_key(dir)).await?);
+        Ok(Self {
+            registry: open_registry(dir, &database, &master)?,
+            archive: Archive::in_folder(&dir.join("archive"))?,
+            spool: RecordSpool::new(record_dir(dir), master),
+            database,
+            dir: dir.to_owned(),
+        })
+    }
+
     /// The key that seals bundles.
     ///
     /// # Errors
@@ -63,7 +80,28 @@ impl Stores {
     /// Where the bundle of a hearing is made.
     #[must_use]
     pub fn bundle_dir(&self, hearing: HearingId) -> PathBuf {
-        bundle_dir(&self.dir, hearing)
+        self.bundles_dir().join(hearing.to_string())
+    }
+
+    /// Where all bundles are made.
+    #[must_use]
+    pub fn bundles_dir(&self) -> PathBuf {
+        self.dir.join("bundles")
+    }
+
+    /// The sealed bundle of a hearing: where it was made, or in the archive when that copy was
+    /// removed. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StorageError::NotFound`] if there is none, [`StorageError::Corrupt`].
+    pub fn bundle(&self, hearing: HearingId) -> Result<Bundle, StorageError> {
+        match (
+            Bundle::read(&self.bundle_dir(hearing)),
+            self.archive.folder(hearing),
+        ) {
+            (Err(StorageError::NotFound(_)), Some(archived)) => Bundle::read(&archived),
+            (made, _) => made,
+        }
     }
 
     /// Where seekable copies for players are made.
@@ -145,7 +183,7 @@ async fn open_spool(
 }
 
 /// The embedded registry of a data folder.
-pub(crate) fn open_registry(
+fn open_registry(
     dir: &Path,
     database: &Database,
     master: &MasterKey,
@@ -155,13 +193,8 @@ pub(crate) fn open_registry(
 }
 
 /// Where the records of a data folder grow, with the keys of their hearings.
-pub(crate) fn record_dir(dir: &Path) -> PathBuf {
+fn record_dir(dir: &Path) -> PathBuf {
     dir.join("record")
-}
-
-/// Where the bundle of a hearing is made in a data folder.
-pub(crate) fn bundle_dir(dir: &Path, hearing: HearingId) -> PathBuf {
-    dir.join("bundles").join(hearing.to_string())
 }
 
 /// The key with which the server of a data folder seals bundles; made at the first call.

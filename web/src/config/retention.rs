@@ -1,4 +1,4 @@
-//! For how long the record of a closed hearing is kept.
+//! For how long the record of a closed hearing is kept, and its copies.
 
 use super::ConfigError;
 use jiff::{Span, Timestamp};
@@ -16,6 +16,8 @@ pub struct RetentionConfig {
     pub default_days: u64,
     /// Days by the kind of the case, as the embedded registry names it.
     pub days: BTreeMap<String, u64>,
+    /// Days from the registry's receipt until the copies go that the archive has too.
+    pub spool_after_days: u64,
 }
 
 impl Default for RetentionConfig {
@@ -23,6 +25,7 @@ impl Default for RetentionConfig {
         Self {
             default_days: 3_650,
             days: BTreeMap::new(),
+            spool_after_days: 30,
         }
     }
 }
@@ -32,12 +35,13 @@ impl RetentionConfig {
     #[must_use]
     pub fn kept_until(&self, case_kind: Option<&str>, closed_at: Timestamp) -> Timestamp {
         let of_kind = case_kind.and_then(|kind| self.days.get(kind));
-        let days = of_kind.copied().unwrap_or(self.default_days);
-        let hours = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(24);
-        Span::new()
-            .try_hours(hours)
-            .and_then(|kept| closed_at.checked_add(kept))
-            .unwrap_or(Timestamp::MAX)
+        days_after(closed_at, of_kind.copied().unwrap_or(self.default_days))
+    }
+
+    /// When the spent copies of a record go whose receipt came then.
+    #[must_use]
+    pub fn copies_until(&self, acknowledged_at: Timestamp) -> Timestamp {
+        days_after(acknowledged_at, self.spool_after_days)
     }
 
     /// Refuses a time within which no record may go, or that never ends.
@@ -47,18 +51,34 @@ impl RetentionConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let by_kind = self.days.iter();
         let mut knobs = by_kind
-            .map(|(kind, days)| (format!("days.{kind}"), *days))
-            .chain([("default_days".to_owned(), self.default_days)]);
-        match knobs.find(|(_, days)| !DAYS.contains(days)) {
+            .map(|(kind, days)| (format!("days.{kind}"), *days, DAYS))
+            .chain([
+                ("default_days".to_owned(), self.default_days, DAYS),
+                // With 0 they go at once: another copy stays.
+                (
+                    "spool_after_days".to_owned(),
+                    self.spool_after_days,
+                    0..=*DAYS.end(),
+                ),
+            ]);
+        match knobs.find(|(_, days, range)| !range.contains(days)) {
             None => Ok(()),
-            Some((knob, value)) => Err(ConfigError::OutOfRange {
+            Some((knob, value, range)) => Err(ConfigError::OutOfRange {
                 knob: format!("retention.{knob}"),
                 value,
-                least: *DAYS.start(),
-                most: *DAYS.end(),
+                least: *range.start(),
+                most: *range.end(),
             }),
         }
     }
+}
+
+fn days_after(moment: Timestamp, days: u64) -> Timestamp {
+    let hours = i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(24);
+    Span::new()
+        .try_hours(hours)
+        .and_then(|kept| moment.checked_add(kept))
+        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -70,6 +90,7 @@ mod tests {
         let config = RetentionConfig {
             default_days: 10,
             days: BTreeMap::from([("criminal".to_owned(), 20)]),
+            ..RetentionConfig::default()
         };
         let days = |kind| config.kept_until(kind, Timestamp::UNIX_EPOCH).as_second() / 86_400;
         let kinds = [Some("criminal"), Some("civil"), None];

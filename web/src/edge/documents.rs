@@ -9,7 +9,7 @@ use axum::{
 };
 use axum_extra::extract::CookieJar;
 use otyrys_signaling::{Role, wire::ErrorCode};
-use otyrys_storage::{Bundle, StorageError, ids::HearingId};
+use otyrys_storage::{StorageError, ids::HearingId};
 
 pub(super) async fn document(
     State(app): State<AppState>,
@@ -54,7 +54,7 @@ pub(super) async fn document(
 }
 
 fn document_of(stores: &Stores, hearing: HearingId, name: &str) -> Result<Vec<u8>, StorageError> {
-    let bundle = Bundle::read(&stores.bundle_dir(hearing))?;
+    let bundle = stores.bundle(hearing)?;
     let path = format!("documents/{name}").parse()?;
     bundle.contents(&path, stores.spool.keys())
 }

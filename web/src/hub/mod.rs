@@ -25,6 +25,7 @@ use crate::{
     turn::Turn,
 };
 use hearing_task::{HearingTask, Input};
+use jiff::Timestamp;
 use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
 use otyrys_signaling::{
     Hearing, HearingEvent, HearingSubject, Person, Refusal,
@@ -431,6 +432,18 @@ impl HearingHandle {
 /// # Errors
 /// [`HubError::UnknownHearing`], [`HubError::Storage`].
 pub async fn load(database: &Database, id: HearingId) -> Result<Hearing, HubError> {
+    replay(database, id, |_, _, _| {}).await
+}
+
+/// [`load`], with a look at the hearing after each of its events.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn replay(
+    database: &Database,
+    id: HearingId,
+    mut after: impl FnMut(&Hearing, Timestamp, &HearingEvent),
+) -> Result<Hearing, HubError> {
     let row = database.hearing(id).await.map_err(|error| match error {
         StorageError::NotFound(_) => HubError::UnknownHearing,
         other => HubError::Storage(other),
@@ -458,6 +471,7 @@ pub async fn load(database: &Database, id: HearingId) -> Result<Hearing, HubErro
     for stored in database.events(id).await? {
         let event = event_of(&stored.kind, stored.data)?;
         hearing.apply(stored.at, &event);
+        after(&hearing, stored.at, &event);
     }
     Ok(hearing)
 }

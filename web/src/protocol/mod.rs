@@ -19,6 +19,7 @@ pub use document::{
     DraftText, HearingFacts, Means, Person, ProtocolDocument, RecordFile, SpokenWord, StageMark,
 };
 pub use time::CourtTime;
+pub(crate) use time::record_clock;
 
 /// Why a protocol could not be rendered. Each is a fault of the server, none of the hearing.
 #[derive(Debug, thiserror::Error)]

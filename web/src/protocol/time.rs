@@ -30,6 +30,12 @@ impl CourtTime {
         self.at
     }
 
+    /// Another moment on the same clock.
+    #[must_use]
+    pub fn at_same_clock(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+
     /// The date and time on the court's clock.
     #[must_use]
     pub fn local(self) -> jiff::civil::DateTime {
@@ -72,7 +78,7 @@ impl<'de> Deserialize<'de> for CourtTime {
 }
 
 /// A time on the record's clock as `H:MM:SS`, as players show it.
-pub(super) fn record_clock(ms: u32) -> String {
+pub(crate) fn record_clock(ms: u32) -> String {
     let seconds = ms / 1000;
     format!(
         "{}:{:02}:{:02}",

@@ -4,7 +4,10 @@ use super::{
     Cast, CastConfig, ClipLibrary, Invitation, LoadTest, RehearseError, SiteTest, Story, Trust,
     door::Door,
 };
-use crate::{bad_line::Conditions, cli::tell};
+use crate::{
+    bad_line::Conditions,
+    cli::{language, tell},
+};
 use clap::Args;
 use otyrys_signaling::Language;
 use reqwest::Url;
@@ -103,10 +106,6 @@ impl LineArgs {
         let conditions = self.conditions.checked()?;
         Ok((conditions != Conditions::default()).then_some(conditions))
     }
-}
-
-fn language(code: &str) -> Result<Language, String> {
-    serde_json::from_value(code.into()).map_err(|_| "kk, ru or en".to_owned())
 }
 
 impl RehearseArgs {
