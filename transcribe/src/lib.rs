@@ -2,8 +2,10 @@
 //!
 //! It is: model files ([`models`]), a decoder that follows a file while it is written
 //! ([`decode`]), speech detection and cutting ([`segments`]), whisper on worker threads
-//! ([`recogniser`]), the measure of how good the result is ([`mod@wer`]), and how loud a recording
-//! is ([`mod@loudness`]).
+//! ([`recogniser`]), numbers, dates and articles as a protocol writes them ([`mod@written`]), the
+//! court's dictionary ([`corrections`]), which language a speaker speaks ([`language_choice`]), the
+//! measure of how good the result is ([`mod@wer`]), and how loud a recording is
+//! ([`mod@loudness`]).
 //!
 //! It is not: it knows no hearings, people, rights, HTTP or SQL. It does not say who speaks;
 //! a feed is one authenticated track, and whoever opens it knows whose. It never hears live
@@ -17,17 +19,25 @@
 //! else keeps a thread for each core. Without it results are the same: ggml asks OpenBLAS for
 //! one thread before each product, so the others only sleep.
 
+pub mod corrections;
 pub mod decode;
+pub mod language_choice;
 pub mod loudness;
 pub mod models;
 pub mod recogniser;
+pub mod rewriting;
 pub mod segments;
 pub mod wer;
+pub mod written;
 
+pub use corrections::{Correction, CorrectionError, Corrections};
+pub use language_choice::LanguageChoice;
 pub use loudness::loudness;
 pub use models::{ModelError, ModelInfo, ModelName};
 pub use recogniser::{
     Doubt, Feed, FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserError,
     RecogniserEvent, Word,
 };
+pub use rewriting::{Change, Rewriting};
 pub use wer::wer;
+pub use written::written;
