@@ -465,8 +465,23 @@ pub struct DraftLine {
     /// Not to be relied on without listening: no weights fitted to this language, or doubtful in
     /// itself.
     pub weak: bool,
-    /// The words with their times.
+    /// The words with their times; joined by spaces they are `text`.
     pub words: Vec<Word>,
+    /// Where a protocol writes it otherwise: numbers, dates, articles, the court's dictionary. In
+    /// order, and apart from each other.
+    #[serde(default)]
+    pub written: Vec<WrittenWords>,
+}
+
+/// Words of a line that are written otherwise than they were spoken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct WrittenWords {
+    /// Index of the first of them.
+    pub first: u32,
+    /// How many they are.
+    pub count: u32,
+    /// What is written in their place.
+    pub text: String,
 }
 
 /// A word of a line.

@@ -33,6 +33,8 @@ pub struct LineRow {
     pub words: Value,
     /// Which model wrote it.
     pub model: String,
+    /// Which words a protocol writes otherwise, as JSON of the crate above.
+    pub written: Value,
 }
 
 impl Database {
@@ -61,8 +63,8 @@ impl Database {
         }
         sqlx::query(
             "INSERT INTO draft_lines (id, hearing, participant, segment, start_ms, end_ms, text, \
-             language, confidence, weak, words, model) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+             language, confidence, weak, words, model, written) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(line.id.to_string())
         .bind(hearing.to_string())
@@ -76,6 +78,7 @@ impl Database {
         .bind(line.weak)
         .bind(line.words.to_string())
         .bind(&line.model)
+        .bind(line.written.to_string())
         .execute(&mut *transaction)
         .await?;
         Ok(transaction.commit().await?)
@@ -111,5 +114,6 @@ fn line_of(row: &SqliteRow) -> Result<LineRow, StorageError> {
         weak: row.try_get("weak")?,
         words: parse_json(row.try_get("words")?)?,
         model: row.try_get("model")?,
+        written: parse_json(row.try_get("written")?)?,
     })
 }

@@ -38,6 +38,6 @@ pub use recogniser::{
     Doubt, Feed, FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserError,
     RecogniserEvent, Word,
 };
-pub use rewriting::{Change, Rewriting};
+pub use rewriting::{Change, Rewriting, RewrittenWords};
 pub use wer::wer;
 pub use written::written;

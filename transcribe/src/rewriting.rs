@@ -22,6 +22,26 @@ pub struct Rewriting {
     changes: Vec<Change>,
 }
 
+/// Whole words that are written otherwise than they were spoken.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RewrittenWords {
+    /// Index of the first of them.
+    pub first: usize,
+    /// How many they are.
+    pub count: usize,
+    /// What is written in their place.
+    pub text: String,
+}
+
+impl std::fmt::Debug for RewrittenWords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RewrittenWords")
+            .field("first", &self.first)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Rewriting {
     // Spoken words are never logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -63,6 +83,45 @@ impl Rewriting {
     /// Where it is not the spoken one, in order and apart from each other.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// The changes as whole words of the spoken text, which are these, with a space between one and
+    /// the next. Changes within one word become one.
+    pub fn in_words<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Vec<RewrittenWords> {
+        let words: Vec<Range<usize>> = words
+            .into_iter()
+            .scan(0, |at, word| {
+                let start = *at;
+                *at += word.len() + 1;
+                Some(start..start + word.len())
+            })
+            .collect();
+        let mut whole: Vec<(Range<usize>, Range<usize>)> = Vec::new();
+        for Change { spoken, written } in &self.changes {
+            let first = words.partition_point(|word| word.end <= spoken.start);
+            let end = words.partition_point(|word| word.start < spoken.end);
+            let Some(touched) = words.get(first..end).filter(|words| !words.is_empty()) else {
+                continue;
+            };
+            let before = spoken.start - touched[0].start.min(spoken.start);
+            let after = touched[touched.len() - 1].end.max(spoken.end) - spoken.end;
+            let written = written.start - before..written.end + after;
+            match whole.last_mut() {
+                Some((words, text)) if first < words.end => {
+                    words.end = end;
+                    text.end = written.end;
+                }
+                _ => whole.push((first..end, written)),
+            }
+        }
+        whole
+            .into_iter()
+            .map(|(words, text)| RewrittenWords {
+                first: words.start,
+                count: words.len(),
+                text: self.text[text].to_owned(),
+            })
+            .collect()
     }
 
     /// What `next` makes of the written text, as changes of what was spoken. Changes of both that
@@ -150,7 +209,49 @@ mod tests {
         text + &rewriting.text()[done..]
     }
 
+    #[test]
+    fn punctuation_stays_with_its_words() {
+        let spoken = "«пять, шесть» семь-восемь";
+        let rewriting = Rewriting::of(
+            spoken,
+            ["пять", "шесть", "семь", "восемь"]
+                .iter()
+                .map(|word| {
+                    let start = spoken.find(word).unwrap();
+                    (start..start + word.len(), word.len().to_string())
+                })
+                .collect(),
+        );
+        let words: Vec<_> = rewriting
+            .in_words(spoken.split(' '))
+            .into_iter()
+            .map(|words| (words.first, words.count, words.text))
+            .collect();
+        assert_eq!(
+            words,
+            [
+                (0, 1, "«8,".to_owned()),
+                (1, 1, "10»".to_owned()),
+                (2, 1, "8-12".to_owned())
+            ]
+        );
+    }
+
     proptest! {
+        #[test]
+        fn whole_words_make_up_the_written_text(
+            words in prop::collection::vec("[а-яa-z]{1,4}", 1..12),
+            (one, two) in any::<(u32, u32)>(),
+        ) {
+            let spoken = words.join(" ");
+            let rewriting = replace(&spoken, one).then(|text| replace(text, two));
+            let mut left = words.clone();
+            for change in rewriting.in_words(words.iter().map(String::as_str)).into_iter().rev() {
+                left.splice(change.first..change.first + change.count, [change.text]);
+            }
+            prop_assert_eq!(left.join(" "), rewriting.text());
+        }
+
         #[test]
         fn every_change_can_be_taken_back(
             words in prop::collection::vec("[а-яa-z]{1,4}", 1..12),

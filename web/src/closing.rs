@@ -5,7 +5,7 @@ use crate::{
     hub::{self, HubError},
     protocol::{
         CourtTime, DraftText, HearingFacts, Means, Person, ProtocolDocument, ProtocolError,
-        RecordFile, SpokenWord, StageMark,
+        RecordFile, SpokenWord, StageMark, WrittenWords,
     },
     recording::codec_name,
     stores::Stores,
@@ -307,6 +307,15 @@ fn text_of(hearing: &Hearing, line: DraftLine) -> Option<DraftText> {
                 start_ms: word.start_ms,
                 end_ms: word.end_ms,
                 confidence: word.confidence,
+            })
+            .collect(),
+        written: line
+            .written
+            .into_iter()
+            .map(|words| WrittenWords {
+                first: words.first,
+                count: words.count,
+                text: words.text,
             })
             .collect(),
     })

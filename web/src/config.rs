@@ -3,6 +3,7 @@
 //! `otyrys.toml` at the top of the repository shows every knob with its default and its reason.
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
+mod corrections;
 mod limits;
 mod reconcile;
 mod retention;
@@ -13,6 +14,7 @@ use figment::{
     providers::{Env, Format, Serialized, Toml},
 };
 use otyrys_storage::KeySource;
+use otyrys_transcribe::CorrectionError;
 use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -20,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+pub use corrections::CorrectionConfig;
 pub use limits::LimitsConfig;
 pub use reconcile::ReconcileConfig;
 pub use retention::RetentionConfig;
@@ -212,6 +215,8 @@ pub struct DraftConfig {
     pub model_en: Option<PathBuf>,
     /// Where `otyrys model fetch` puts models. Empty: `otyrys/models` in the user's cache folder.
     pub models_dir: Option<PathBuf>,
+    /// The court's dictionary: what is written in place of what recognisers hear.
+    pub corrections: Vec<CorrectionConfig>,
 }
 
 impl DraftConfig {
@@ -242,6 +247,7 @@ impl Default for DraftConfig {
             model_ru: None,
             model_en: None,
             models_dir: None,
+            corrections: Vec::new(),
         }
     }
 }
@@ -314,6 +320,9 @@ pub enum ConfigError {
         /// The most that it may be.
         most: u64,
     },
+    /// An entry of the court's dictionary that cannot be meant.
+    #[error("the configuration cannot be used: draft.corrections: {0}")]
+    Correction(#[from] CorrectionError),
 }
 
 impl Config {
@@ -338,6 +347,7 @@ impl Config {
             .map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
         config.limits.check()?;
         config.retention.check()?;
+        config.draft.corrections()?;
         Ok(config)
     }
 }

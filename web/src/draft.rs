@@ -4,15 +4,15 @@ use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
 use bytes::Bytes;
 use otyrys_signaling::{
     Language,
-    wire::{DraftLine, DraftOffReason, DraftState, Word},
+    wire::{DraftLine, DraftOffReason, DraftState, Word, WrittenWords},
 };
 use otyrys_storage::{
     LineRow, SegmentFacts, StorageError,
     ids::{HearingId, LineId, SegmentId},
 };
 use otyrys_transcribe::{
-    FeedId, FeedInfo, Language as SpokenLanguage, Line, ModelError, Recogniser, RecogniserConfig,
-    RecogniserError, RecogniserEvent, models,
+    Corrections, FeedId, FeedInfo, Language as SpokenLanguage, Line, ModelError, Recogniser,
+    RecogniserConfig, RecogniserError, RecogniserEvent, models,
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -40,6 +40,7 @@ struct Inner {
     stores: Stores,
     recogniser: Result<Recogniser, DraftOffReason>,
     model: Option<ModelUsed>,
+    corrections: Corrections,
     state: Mutex<State>,
     notices: mpsc::Sender<(Option<HearingId>, DraftNotice)>,
     tasks: TaskTracker,
@@ -75,8 +76,10 @@ pub(crate) type DraftNotices = mpsc::Receiver<(Option<HearingId>, DraftNotice)>;
 
 impl Draft {
     /// Starts the recogniser, or says why there is no draft; hearings go on without one.
+    /// `corrections` are the court's.
     pub(crate) async fn start(
         config: &DraftConfig,
+        corrections: Corrections,
         stores: Stores,
         stop: CancellationToken,
     ) -> (Self, DraftNotices) {
@@ -95,6 +98,7 @@ impl Draft {
                 stores,
                 recogniser,
                 model,
+                corrections,
                 state: Mutex::default(),
                 notices,
                 tasks: TaskTracker::new(),
@@ -179,7 +183,7 @@ impl Draft {
             return Ok(());
         };
         let feed = recogniser.open_feed(FeedInfo {
-            language: spoken(language)?,
+            language: spoken(language),
             prompt: String::new(),
             starts_ms: facts.starts_ms,
         })?;
@@ -260,7 +264,8 @@ impl Draft {
             return None;
         }
         let facts = followed.facts;
-        let row = row_of(line, &facts, self.model().map_or("", |model| &model.sha256));
+        let model = self.model().map_or("", |model| &model.sha256);
+        let row = row_of(line, &facts, model, &self.inner.corrections);
         let hearing = facts.hearing;
         while let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
             tracing::error!(hearing.id = %hearing, %error, "a line of the draft was not stored");
@@ -310,7 +315,7 @@ async fn start_recogniser(
         ];
         for (language, model) in fitted {
             if let Some(model) = model {
-                language_models.insert(spoken(language)?, model.clone());
+                language_models.insert(spoken(language), model.clone());
             }
         }
         let (recogniser, events) = Recogniser::start(RecogniserConfig {
@@ -360,11 +365,25 @@ fn off_reason(error: &RecogniserError) -> DraftOffReason {
     }
 }
 
-fn spoken(language: Language) -> Result<SpokenLanguage, RecogniserError> {
-    SpokenLanguage::parse(language.code())
+/// A hearing's language, as the recogniser names it.
+pub(crate) fn spoken(language: Language) -> SpokenLanguage {
+    match language {
+        Language::Kk => SpokenLanguage::KAZAKH,
+        Language::Ru => SpokenLanguage::RUSSIAN,
+        Language::En => SpokenLanguage::ENGLISH,
+    }
 }
 
-fn row_of(line: Line, facts: &SegmentFacts, model: &str) -> LineRow {
+fn row_of(line: Line, facts: &SegmentFacts, model: &str, corrections: &Corrections) -> LineRow {
+    let written: Vec<WrittenWords> = line
+        .written(corrections)
+        .into_iter()
+        .map(|words| WrittenWords {
+            first: index(words.first),
+            count: index(words.count),
+            text: words.text,
+        })
+        .collect();
     let words: Vec<Word> = line
         .words
         .into_iter()
@@ -387,7 +406,13 @@ fn row_of(line: Line, facts: &SegmentFacts, model: &str) -> LineRow {
         weak: line.weak || line.doubt.is_some(),
         words: serde_json::json!(words),
         model: model.to_owned(),
+        written: serde_json::json!(written),
     }
+}
+
+/// A line has as many words as anybody speaks in half a minute.
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }
 
 fn line_of(row: LineRow) -> Result<DraftLine, StorageError> {
@@ -402,6 +427,7 @@ fn line_of(row: LineRow) -> Result<DraftLine, StorageError> {
         end_ms: row.end_ms,
         language: serde_json::from_value(row.language.as_str().into()).map_err(corrupt)?,
         words: serde_json::from_value(row.words).map_err(corrupt)?,
+        written: serde_json::from_value(row.written).map_err(corrupt)?,
         text: row.text,
         confidence: row.confidence,
         weak: row.weak,

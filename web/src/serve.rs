@@ -124,6 +124,7 @@ impl Server {
         let address = listener.local_addr()?;
         let addresses = advertised(&config)?;
         let public_url = public_url(&config, address, &addresses);
+        let corrections = config.draft.corrections()?;
         let stores = Stores::open(&config.server.data_dir, &config.record).await?;
         mend(&stores)?;
 
@@ -148,7 +149,7 @@ impl Server {
             )
         })?;
         let (draft, draft_notices) =
-            Draft::start(&config.draft, stores.clone(), stop.clone()).await;
+            Draft::start(&config.draft, corrections, stores.clone(), stop.clone()).await;
         let spool = SpoolSink::new(stores.spool.clone());
         let (recorder, recorder_events) =
             Recorder::spawn(RecorderConfig::new(muxing), Arc::new(spool.clone()))?;

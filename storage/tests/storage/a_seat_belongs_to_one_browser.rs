@@ -88,6 +88,7 @@ async fn the_text_of_the_machine_is_never_overwritten() {
         weak: true,
         words: json!([{"text": text}]),
         model: "base".to_owned(),
+        written: json!([{"text": "2"}]),
     };
     let (late, early) = (line(5000, "екінші"), line(1000, "бірінші"));
     for line in [&late, &early, &late] {

@@ -53,6 +53,7 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
         weak: false,
         words: json!([]),
         model: "m".to_owned(),
+        written: json!([]),
     };
     database.put_line(hearing, &line).await.unwrap();
     let wrapped = fs::read_to_string(spool.hearing_dir(hearing).join("hearing.key")).unwrap();

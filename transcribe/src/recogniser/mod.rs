@@ -22,9 +22,12 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
 
+use crate::corrections::Corrections;
 use crate::decode::{DecodeError, TailDecoder};
 use crate::models::ModelError;
+use crate::rewriting::RewrittenWords;
 use crate::segments::Segmenter;
+use crate::written::written;
 use engine::{Model, Whisper};
 use feed::{FeedProfile, FeedSink};
 use worker::Shared;
@@ -110,6 +113,17 @@ pub struct Line {
     pub doubt: Option<Doubt>,
     /// The words with their times; their texts, joined by spaces, are the line's.
     pub words: Vec<Word>,
+}
+
+impl Line {
+    /// Which of the words a protocol writes otherwise: the court's dictionary first, then numbers,
+    /// dates and articles.
+    pub fn written(&self, corrections: &Corrections) -> Vec<RewrittenWords> {
+        corrections
+            .applied(self.language, &self.text)
+            .then(|text| written(self.language, text))
+            .in_words(self.words.iter().map(|word| word.text.as_str()))
+    }
 }
 
 impl std::fmt::Debug for Line {

@@ -95,7 +95,7 @@ pub(super) fn digits(value: u64) -> String {
     }
     let mut grouped = String::new();
     for (index, digit) in plain.chars().enumerate() {
-        if index > 0 && (plain.len() - index) % 3 == 0 {
+        if index > 0 && (plain.len() - index).is_multiple_of(3) {
             grouped.push(' ');
         }
         grouped.push(digit);

@@ -87,7 +87,7 @@ pub struct DraftText {
     pub start_ms: u32,
     /// On the record's clock.
     pub end_ms: u32,
-    /// The text.
+    /// What the machine heard.
     pub text: String,
     /// Language it was recognised in.
     pub language: Language,
@@ -95,8 +95,45 @@ pub struct DraftText {
     pub confidence: f32,
     /// The model is weak in this language: the renderings mark the line.
     pub weak: bool,
-    /// The words with their times.
+    /// The words with their times; joined by spaces they are `text`.
     pub words: Vec<SpokenWord>,
+    /// Where the renderings write it otherwise: numbers, dates, articles, the court's dictionary.
+    /// In order, and apart from each other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub written: Vec<WrittenWords>,
+}
+
+/// Words of a line that are written otherwise than they were spoken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenWords {
+    /// Index of the first of them.
+    pub first: u32,
+    /// How many they are.
+    pub count: u32,
+    /// What is written in their place.
+    pub text: String,
+}
+
+impl DraftText {
+    /// The text as the renderings write it.
+    #[must_use]
+    pub fn as_written(&self) -> String {
+        if self.written.is_empty() {
+            return self.text.clone();
+        }
+        let mut spoken = self.words.iter().zip(0u32..).peekable();
+        let mut texts = Vec::with_capacity(self.words.len());
+        for change in &self.written {
+            while let Some((word, _)) = spoken.next_if(|(_, index)| *index < change.first) {
+                texts.push(word.text.as_str());
+            }
+            let end = change.first.saturating_add(change.count);
+            while spoken.next_if(|(_, index)| *index < end).is_some() {}
+            texts.push(&change.text);
+        }
+        texts.extend(spoken.map(|(word, _)| word.text.as_str()));
+        texts.join(" ")
+    }
 }
 
 /// A word of a line.

@@ -17,6 +17,7 @@ pub mod wording;
 
 pub use document::{
     DraftText, HearingFacts, Means, Person, ProtocolDocument, RecordFile, SpokenWord, StageMark,
+    WrittenWords,
 };
 pub use time::CourtTime;
 pub(crate) use time::record_clock;

@@ -258,7 +258,7 @@ fn spoken_line(line: &DraftText, words: &'static Wording) -> SpokenLine {
         anchor: format!("line-{}", line.id),
         time: record_clock(line.start_ms),
         speaker: printable(&format!("{} ({})", line.name, words.role(line.role))),
-        text: printable(&line.text),
+        text: printable(&line.as_written()),
         mark: line.weak.then_some(words.course.weak),
     }
 }

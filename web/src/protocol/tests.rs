@@ -66,6 +66,7 @@ fn document(language: Language) -> ProtocolDocument {
                 end_ms: 62_000,
                 confidence: 0.5,
             }],
+            written: Vec::new(),
         }],
         record: vec![RecordFile {
             participant: judge,
@@ -188,6 +189,39 @@ fn page_and_word_file_say_the_same_in_each_language() {
             "{texts}"
         );
     }
+}
+
+#[test]
+fn renderings_write_numbers_as_a_protocol_does() {
+    let mut document = document(Language::Ru);
+    let line = &mut document.lines[0];
+    let words = ["По", "статье", "сто", "пять,", "часть", "вторая."];
+    line.text = words.join(" ");
+    line.words = words
+        .iter()
+        .map(|word| SpokenWord {
+            text: (*word).to_owned(),
+            start_ms: 0,
+            end_ms: 0,
+            confidence: 1.0,
+        })
+        .collect();
+    let written = |first, count, text: &str| WrittenWords {
+        first,
+        count,
+        text: text.to_owned(),
+    };
+    line.written = vec![written(1, 3, "ст. 105,"), written(4, 2, "ч. 2.")];
+    assert_eq!(line.as_written(), "По ст. 105, ч. 2.");
+    let page = document.to_html(None).unwrap();
+    assert!(page.contains("По ст. 105, ч. 2."), "{page}");
+    // Nobody who hands out the document loses the words that were spoken.
+    assert!(
+        document
+            .to_json()
+            .unwrap()
+            .contains("По статье сто пять, часть вторая.")
+    );
 }
 
 #[test]

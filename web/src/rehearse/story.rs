@@ -123,6 +123,7 @@ mod tests {
                 confidence: 0.5,
                 weak: true,
                 words: Vec::new(),
+                written: Vec::new(),
             }))
             .unwrap();
         let told = String::from_utf8(told).unwrap();

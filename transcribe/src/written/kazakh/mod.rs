@@ -160,7 +160,11 @@ fn file_number(tokens: &[Token<'_>], at: usize) -> Option<Step> {
         len += 1;
     }
     // "Number one" is a manner of speaking.
-    (text != "№ 1").then_some(Step::Write(len, text))
+    Some(if text == "№ 1" {
+        Step::Keep(len)
+    } else {
+        Step::Write(len, text)
+    })
 }
 
 /// "105-ші бап", as a recogniser may write it: 105-бап.

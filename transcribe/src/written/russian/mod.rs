@@ -43,8 +43,11 @@ fn file_number(tokens: &[Token<'_>], at: usize) -> Option<Step> {
         return Some(Step::Write(2, format!("№ {}", next.text)));
     }
     let series = series(tokens, at + 1)?;
-    // "The enemy number one" is a manner of speaking.
-    (series.text != "1").then(|| Step::Write(series.len + 1, format!("№ {}", series.text)))
+    if series.text == "1" {
+        // "The enemy number one" is a manner of speaking.
+        return Some(Step::Keep(series.len + 1));
+    }
+    Some(Step::Write(series.len + 1, format!("№ {}", series.text)))
 }
 
 /// Numbers with strokes between them, as files have them.

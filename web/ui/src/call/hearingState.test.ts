@@ -51,7 +51,7 @@ function hearing(change: Partial<HearingView> = {}): HearingView {
 }
 
 function line(id: string, start_ms: number, text = id): DraftLine {
-  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [] };
+  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [], written: [] };
 }
 
 function inHearing(change: Partial<HearingView>, state: Partial<HearingSnapshot> = {}): HearingSnapshot {

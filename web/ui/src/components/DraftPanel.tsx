@@ -1,15 +1,13 @@
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import { formatClock } from "../i18n/format";
 import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { ParticipantView } from "../wire/ParticipantView";
-import type { Word } from "../wire/Word";
 import { Icon } from "./Icon";
+import { LineText } from "./LineText";
 
-/** Words below this probability are marked as doubtful. */
-export const DOUBTFUL = 0.5;
 /** Less behind than this is up to date for a reader, in milliseconds. */
 const BEHIND_WORTH_SAYING_MS = 4_000;
 /** Closer to the end than this counts as being at the end, in CSS pixels. */
@@ -122,34 +120,7 @@ function Line({ line, person, onListen }: LineProps) {
           </b>
         )}
       </p>
-      <p className="line-text" lang={line.language}>
-        <MarkedText text={line.text} words={line.words} hint={t("draft.lowWord")} />
-      </p>
+      <LineText line={line} />
     </li>
-  );
-}
-
-/** The text with its doubtful words marked, as far as the words are found in it in order. */
-export function MarkedText({ text, words, hint }: { text: string; words: readonly Word[]; hint: string }): ReactNode {
-  const parts: ReactNode[] = [];
-  let from = 0;
-  words.forEach((word, index) => {
-    const bare = word.text.trim();
-    if (word.confidence >= DOUBTFUL || bare === "") return;
-    const at = text.indexOf(bare, from);
-    if (at < 0) return;
-    parts.push(
-      text.slice(from, at),
-      <u key={index} className="doubtful" title={hint}>
-        {bare}
-      </u>,
-    );
-    from = at + bare.length;
-  });
-  return (
-    <>
-      {parts}
-      {text.slice(from)}
-    </>
   );
 }

@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
-import { MarkedText } from "../components/DraftPanel";
+import { LineText } from "../components/LineText";
 import { formatClock } from "../i18n/format";
 import type { ProtocolLine } from "./api";
 import type { RecordPlayer } from "../player/RecordPlayer";
@@ -65,9 +65,7 @@ export function ProtocolLines({ player, lines, onPlay }: Props) {
                   </b>
                 )}
               </p>
-              <p className="line-text" lang={line.language}>
-                <MarkedText text={line.text} words={line.words} hint={t("draft.lowWord")} />
-              </p>
+              <LineText line={line} />
             </div>
           </li>
         ))}

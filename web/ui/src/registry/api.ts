@@ -5,6 +5,7 @@ import type { Role } from "../wire/Role";
 import type { Stage } from "../wire/Stage";
 import type { TrackSource } from "../wire/TrackSource";
 import type { Word } from "../wire/Word";
+import type { WrittenWords } from "../wire/WrittenWords";
 
 const BASE = "/registry/api/v1";
 /** Where a package keeps its protocol for machines. */
@@ -46,6 +47,8 @@ export type ProtocolLine = {
   confidence: number;
   weak: boolean;
   words: Word[];
+  /** Absent where nothing is written otherwise, as in packages from before. */
+  written?: WrittenWords[];
 };
 
 /** One file of the record: `playback` is a copy made for seeking, where there is one. */

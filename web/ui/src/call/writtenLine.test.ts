@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { piecesOf } from "./writtenLine";
+
+const words = (text: string, doubted = "") =>
+  text.split(" ").map((word) => ({ text: word, start_ms: 0, end_ms: 0, confidence: word === doubted ? 0.2 : 0.9 }));
+
+it("writes what stands in place of words, and keeps these", () => {
+  const spoken = words("По статье сто пять, часть вторая. Да.", "пять,");
+  const written = [
+    { first: 1, count: 3, text: "ст. 105," },
+    { first: 4, count: 2, text: "ч. 2." },
+  ];
+  expect(piecesOf(spoken, written)).toEqual([
+    { text: "По", doubtful: false },
+    { text: "ст. 105,", spoken: "статье сто пять,", doubtful: true },
+    { text: "ч. 2.", spoken: "часть вторая.", doubtful: false },
+    { text: "Да.", doubtful: false },
+  ]);
+});
+
+it("is the words alone where nothing is written otherwise", () => {
+  expect(piecesOf(words("Суд идёт."), [])).toEqual([
+    { text: "Суд", doubtful: false },
+    { text: "идёт.", doubtful: false },
+  ]);
+});
