@@ -19,6 +19,8 @@ const MONTHS: [&str; 12] = [
     "ноября",
     "декабря",
 ];
+/// Between two days of a month.
+const BETWEEN_DAYS: [&str; 5] = ["по", "до", "и", "на", "или"];
 /// Years that are written in full. Of «двадцать четвёртого года» the century is not known, and
 /// "24 года" would be a span of time.
 const YEARS: std::ops::RangeInclusive<u64> = 1_000..=2_999;
@@ -33,7 +35,7 @@ pub(super) fn rule(tokens: &[Token<'_>], at: usize) -> Option<Step> {
             number.ending.as_str(),
             "ый" | "ой" | "ого" | "ому" | "ым" | "ом"
         )
-        && matches!(next, "год" | "года" | "году" | "годом" | "годе");
+        && is_year_word(next);
     if is_year || is_day(tokens, at, &number) {
         return Some(Step::Write(number.len, number.value.to_string()));
     }
@@ -41,12 +43,30 @@ pub(super) fn rule(tokens: &[Token<'_>], at: usize) -> Option<Step> {
     MONTHS.contains(&next).then_some(Step::Keep(number.len))
 }
 
+/// Whether the digits that stand here are a day or a year, or the first of some days: what they are
+/// a number of is not what stands before them.
+pub(super) fn is_written(tokens: &[Token<'_>], at: usize) -> bool {
+    let mut len = 1;
+    while BETWEEN_DAYS.contains(&key(tokens, at, len))
+        && following(tokens, at, len + 1).is_some_and(Token::has_digits)
+    {
+        len += 2;
+    }
+    let next = key(tokens, at, len);
+    MONTHS.contains(&next) || next == "числа" || is_year_word(next)
+}
+
+fn is_year_word(word: &str) -> bool {
+    matches!(word, "год" | "года" | "году" | "годом" | "годе")
+}
+
 /// A day before its month or «числа», or before another day of that month: «с первого по третье
 /// марта».
 fn is_day(tokens: &[Token<'_>], at: usize, number: &Number) -> bool {
     let end = at + number.len;
     let another = || {
-        matches!(key(tokens, end - 1, 1), "по" | "до" | "и" | "на" | "или")
+        BETWEEN_DAYS
+            .contains(&key(tokens, end - 1, 1))
             .then(|| following(tokens, end, 1))
             .flatten()
             .and_then(|_| Number::at(&NUMERALS, tokens, end + 1))

@@ -39,7 +39,11 @@ fn file_number(tokens: &[Token<'_>], at: usize) -> Option<Step> {
     };
     let next = following(tokens, at, 1)?;
     let digits = next.text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    if digits && sign == 1 && !is_number(&NUMERALS, tokens, at, 2) {
+    if digits
+        && sign == 1
+        && !is_number(&NUMERALS, tokens, at, 2)
+        && !dates::is_written(tokens, at + 1)
+    {
         return Some(Step::Write(2, format!("№ {}", next.text)));
     }
     let series = series(tokens, at + 1)?;
@@ -144,7 +148,10 @@ fn number(tokens: &[Token<'_>], at: usize) -> Option<Step> {
         return None;
     }
     if number.ordinal {
-        return ordinal(&number, next);
+        // Of an article it would be in another case: whose number it is is not known.
+        let of_division =
+            at > 0 && tokens[at].follows && provisions::is_division(&tokens[at - 1].key);
+        return ordinal(&number, next).filter(|_| !of_division);
     }
     let (unit, sign) = percent(tokens, at, len);
     let counts = unit > 0

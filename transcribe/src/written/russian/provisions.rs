@@ -1,5 +1,6 @@
 //! Articles of the law and their parts in Russian: «статья сто пять» is «ст. 105».
 
+use super::dates;
 use super::numerals::NUMERALS;
 use crate::written::Step;
 use crate::written::reading::{Number, following, is_number, key};
@@ -162,7 +163,8 @@ fn number(
         let plain = digits
             .bytes()
             .all(|b| b.is_ascii_digit() || b == b'-' || b == b'.');
-        return (plain && !digits.is_empty() && endings.iter().any(|e| e.ends_with(ending)))
+        let joins = plain && !digits.is_empty() && endings.iter().any(|e| e.ends_with(ending));
+        return (joins && !dates::is_written(tokens, at + len))
             .then(|| (len + 1, digits.to_owned()));
     }
     let number = Number::at(&NUMERALS, tokens, at + len)?;
@@ -172,7 +174,9 @@ fn number(
     let end = len + number.len;
     if let Some((_, _, _, next_endings)) = word(key(tokens, at, end)) {
         // «статья двадцать вторая часть»: the second part of article 20, or article 22?
-        if number.ordinal && number.len > 1 && next_endings.contains(&number.ending.as_str()) {
+        let may_be_next = number.ordinal && next_endings.contains(&number.ending.as_str());
+        let next_has_own = is_number(&NUMERALS, tokens, at, end + 1);
+        if may_be_next && number.len > 1 && !next_has_own {
             return None;
         }
     }

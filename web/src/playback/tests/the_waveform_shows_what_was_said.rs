@@ -48,20 +48,3 @@ async fn a_tone_has_its_level_and_silence_has_none_while_the_file_grows() {
         whole.levels
     );
 }
-
-#[tokio::test]
-#[ignore = "a measurement"]
-async fn what_the_waveform_of_ten_minutes_costs() {
-    let dir = tempfile::tempdir().unwrap();
-    let (spool, hearing) = record(dir.path()).await;
-    let (facts, mut writer) = begun(&spool, hearing, ParticipantId::generate());
-    append(&mut writer, &recorded_sound(dir.path(), 600, 0), 0, 100);
-    writer.finish().unwrap();
-    let playback = Playback::new(spool);
-    for asked in ["the first time", "known already"] {
-        let started = std::time::Instant::now();
-        let loudness = playback.loudness(facts.clone(), 0).await.unwrap();
-        assert!(loudness.levels.len() > 5_900);
-        println!("{asked}: {:?}", started.elapsed());
-    }
-}
