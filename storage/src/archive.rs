@@ -51,12 +51,13 @@ impl Archive {
         Self { store, dir: None }
     }
 
-    /// Where the bundle of a hearing lies, if the archive is a folder of this machine: it is read
-    /// there as where it was made.
+    /// Where the bundle of a hearing lies, if it is whole and the archive is a folder of this machine:
+    /// it is read there as where it was made.
     #[must_use]
     pub fn folder(&self, hearing: HearingId) -> Option<PathBuf> {
         let dir = self.dir.as_ref()?;
-        Some(dir.join(FOLDER).join(hearing.to_string()))
+        let folder = dir.join(FOLDER).join(hearing.to_string());
+        folder.join(SEAL_NAME).exists().then_some(folder)
     }
 
     /// The hearings of which there is a bundle, or a part of one.

@@ -33,7 +33,7 @@ pub(crate) async fn remove(stores: &Stores, hearing: HearingId) -> Result<u64, S
 
 fn remove_blocking(stores: &Stores, hearing: HearingId) -> Result<u64, StorageError> {
     let archived = stores.archive.folder(hearing).ok_or_else(|| {
-        StorageError::Conflict("the archive is not a folder of this machine".to_owned())
+        StorageError::Conflict("the whole bundle is in no archive of this machine".to_owned())
     })?;
     let bundle = Bundle::read(&archived)?;
     bundle.check(stores.spool.keys(), Depth::Bytes)?;

@@ -89,19 +89,14 @@ impl Stores {
         self.dir.join("bundles")
     }
 
-    /// The sealed bundle of a hearing: where it was made, or in the archive when that copy was
-    /// removed. Blocks on the disk.
+    /// The sealed bundle of a hearing: the archive's, which is never removed, or where it was made
+    /// as long as the archive has not all of it. Blocks on the disk.
     ///
     /// # Errors
     /// [`StorageError::NotFound`] if there is none, [`StorageError::Corrupt`].
     pub fn bundle(&self, hearing: HearingId) -> Result<Bundle, StorageError> {
-        match (
-            Bundle::read(&self.bundle_dir(hearing)),
-            self.archive.folder(hearing),
-        ) {
-            (Err(StorageError::NotFound(_)), Some(archived)) => Bundle::read(&archived),
-            (made, _) => made,
-        }
+        let archived = self.archive.folder(hearing);
+        Bundle::read(&archived.unwrap_or_else(|| self.bundle_dir(hearing)))
     }
 
     /// Where seekable copies for players are made.

@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { request } from "node:https";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { Disk } from "./disk.mjs";
 import { OTYRYS, Program, run } from "./program.mjs";
 import { until } from "./wait.mjs";
 
@@ -23,12 +24,14 @@ export function machineAddress() {
 export class Court {
   /**
    * Starts one; `env`, or what it gives for a free port, is added to its configuration. `forFirefox`:
-   * media at an address that Firefox sends to.
+   * media at an address that Firefox sends to. `diskSize`: its data on a disk of its own, which goes
+   * with the server.
    */
-  static async open(env = {}, { forFirefox = false } = {}) {
+  static async open(env = {}, { forFirefox = false, diskSize } = {}) {
     const dir = await mkdtemp(join(tmpdir(), "otyrys-"));
     const court = new Court(dir, await freePort(), env);
     court.forFirefox = forFirefox;
+    if (diskSize !== undefined) court.disk = new Disk(court.dataDir, diskSize);
     await court.start({ demo: true });
     const demo = await court.get("/api/v1/demo");
     court.hearing = demo.hearing;
@@ -49,7 +52,9 @@ export class Court {
   /** Starts the server again; only the first start seeds a hearing. */
   async start({ demo = false } = {}) {
     const address = `127.0.0.1:${this.port}`;
-    this.program = new Program(OTYRYS, ["serve", ...(demo ? ["--demo"] : [])], {
+    const before = (await this.disk?.before()) ?? [];
+    const [command, ...args] = [...before, OTYRYS, "serve", ...(demo ? ["--demo"] : [])];
+    this.program = new Program(command, args, {
       cwd: this.dir,
       env: {
         OTYRYS_SERVER__LISTEN: address,
@@ -59,6 +64,7 @@ export class Court {
         ...this.env,
       },
     });
+    this.disk?.seenBy(this.program);
     await until(
       "the server answers",
       async () => {
@@ -116,6 +122,14 @@ export class Court {
   async verify(dir = this.bundleDir) {
     const exported = await this.export();
     return exported.code === 0 ? run(OTYRYS, ["verify", dir]) : exported;
+  }
+
+  /** `otyrys reconcile` of the hearing's day on a server with a disk of its own. */
+  async reconcile() {
+    const date = this.hearing.scheduled_at.slice(0, 10);
+    const data = `OTYRYS_SERVER__DATA_DIR=${this.dataDir}`;
+    const { code, output } = await this.disk.within("env", data, OTYRYS, "reconcile", "--json", "--date", date);
+    return { code, day: JSON.parse(output) };
   }
 
   /** The registry as a reader sees it, by the key of the registry link. */

@@ -150,14 +150,14 @@ fn on_disk(stores: &Stores, id: HearingId, depth: Depth) -> OnDisk {
     (files, key, bundle)
 }
 
-/// Checks the bundle, and the archive's copy where that is a folder.
+/// Checks the bundle, and its other copy while there is one.
 fn copies(stores: &Stores, bundle: &Bundle, depth: Depth) -> Result<(), StorageError> {
     let keys = stores.spool.keys();
     bundle.check(keys, depth)?;
-    let archived = stores.archive.folder(bundle.manifest.hearing);
-    match archived.filter(|dir| dir.exists() && *dir != bundle.dir) {
-        Some(dir) => Bundle::read(&dir)?.check(keys, depth),
-        None => Ok(()),
+    let made = stores.bundle_dir(bundle.manifest.hearing);
+    match made != bundle.dir && made.exists() {
+        true => Bundle::read(&made)?.check(keys, depth),
+        false => Ok(()),
     }
 }
 
