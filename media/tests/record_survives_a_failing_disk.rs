@@ -7,7 +7,8 @@
 
 mod recording;
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use otyrys_media::Codec;
@@ -122,19 +123,19 @@ fn sound_that_stops_coming_is_on_disk_within_a_second() {
 
 #[test]
 fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
-    struct Hanging(std::sync::Mutex<std::sync::mpsc::Receiver<()>>);
+    struct Hanging(Mutex<mpsc::Receiver<()>>);
     impl ChunkSink for Hanging {
-        fn open(&self, _: FeedId, _: u64) -> std::io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
+        fn open(&self, _: FeedId, _: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
             let _ = self.0.lock().unwrap().recv();
-            Err(std::io::Error::from(std::io::ErrorKind::TimedOut))
+            Err(io::Error::from(io::ErrorKind::TimedOut))
         }
     }
-    let (release, held) = std::sync::mpsc::sync_channel(1);
+    let (release, held) = mpsc::sync_channel(1);
     let one = RecorderConfig {
         queue_packets: 100,
         ..config()
     };
-    let sink = Arc::new(Hanging(std::sync::Mutex::new(held)));
+    let sink = Arc::new(Hanging(Mutex::new(held)));
     let (recorder, mut events) = Recorder::spawn(one, sink).unwrap();
     let handle = recorder.handle();
     handle.start(FEED, info(Codec::Opus)).unwrap();
@@ -148,7 +149,7 @@ fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
         })
         .count();
     assert!(refused > 0 && refused < count, "{refused} of {count}");
-    let (_never, nothing) = std::sync::mpsc::sync_channel::<()>(0);
+    let (_never, nothing) = mpsc::sync_channel::<()>(0);
     let _ = nothing.recv_timeout(Duration::from_millis(600));
     assert!(handle.stalled_for() >= Duration::from_millis(200));
     release.send(()).unwrap();
@@ -160,4 +161,68 @@ fn a_hanging_disk_is_seen_and_never_holds_up_the_sender_of_packets() {
     }
     recorder.shutdown();
     assert!(matches!(handle.stop(FEED), Err(RecorderError::Stopped)));
+}
+
+/// A disk that takes its time for some writes.
+struct Slow {
+    disk: MemorySink,
+    /// How long each write takes, the last one first; when there are no more, no time.
+    stalls: Arc<Mutex<Vec<Duration>>>,
+}
+
+struct SlowWriter {
+    disk: Box<dyn ChunkWriter>,
+    stalls: Arc<Mutex<Vec<Duration>>>,
+}
+
+impl ChunkSink for Slow {
+    fn open(&self, feed: FeedId, starts_ms: u64) -> io::Result<(SegmentKey, Box<dyn ChunkWriter>)> {
+        let (key, disk) = self.disk.open(feed, starts_ms)?;
+        let stalls = Arc::clone(&self.stalls);
+        Ok((key, Box::new(SlowWriter { disk, stalls })))
+    }
+}
+
+impl ChunkWriter for SlowWriter {
+    fn append(&mut self, bytes: &[u8], ends_ms: u64) -> io::Result<()> {
+        let stall = self.stalls.lock().unwrap().pop().unwrap_or_default();
+        let (_never, nothing) = mpsc::sync_channel::<()>(0);
+        let _ = nothing.recv_timeout(stall);
+        self.disk.append(bytes, ends_ms)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.disk.finish()
+    }
+}
+
+#[test]
+fn a_disk_that_stalls_for_seconds_is_seen_and_costs_no_sound() {
+    let disk = MemorySink::default();
+    let files = Arc::clone(&disk.files);
+    let stalls = [0, 1, 0, 5, 0, 2].map(Duration::from_secs);
+    let sink = Slow {
+        disk,
+        stalls: Arc::new(Mutex::new(stalls.into_iter().rev().collect())),
+    };
+    let (recorder, events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    let mut longest = Duration::ZERO;
+    let packets = sound(12);
+    // It panics when a packet is refused.
+    live(&recorder, &[(FEED, packets.clone())], |_| {
+        longest = longest.max(handle.stalled_for());
+    });
+    let told = told_until(events, 1);
+    recorder.shutdown();
+    assert_eq!(failures(&told), []);
+    // A hearing leaves the record after 3 s.
+    assert!(longest > Duration::from_secs(3), "{longest:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let files = files.lock().unwrap();
+    let kept: usize = files
+        .iter()
+        .map(|file| block_times_ms(&saved(&folder, &file.bytes())).len())
+        .sum();
+    assert_eq!(kept, packets.len());
 }
