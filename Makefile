@@ -6,6 +6,7 @@
 # make recorder-crash-test  crashes GStreamer each 20 s for T seconds (default 300)
 # make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
 # make bench-record     what it costs to record a track
+# make bench-speech     words wrong, processor time, memory of the recogniser, beside faster-whisper
 # make bench-limit      what protecting and sending a packet costs on this machine at least
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
@@ -17,7 +18,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz crash-test recorder-crash-test bench-forward bench-record bench-limit ready
+.PHONY: help run test demo fuzz crash-test recorder-crash-test bench-forward bench-record bench-speech bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +54,9 @@ bench-forward: ready
 
 bench-record: ready
 	@.ci/bench.sh record
+
+bench-speech: ready
+	@.ci/bench.sh speech
 
 bench-limit: ready
 	@.ci/bench.sh limit

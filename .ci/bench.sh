@@ -13,6 +13,12 @@ if [[ $bench == forward ]] && ! command -v janus >/dev/null; then
     fi
 fi
 
+if [[ $bench == speech ]]; then
+    otyrys=$(.ci/binary.sh)
+    .ci/speech.sh "$otyrys"
+    .ci/faster-whisper.sh
+fi
+
 # What recording costs is compared with what forwarding costs, in the same run.
 benches=("$bench")
 [[ $bench == record ]] && benches+=(forward)

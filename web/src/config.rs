@@ -204,6 +204,8 @@ pub struct DraftConfig {
     pub enabled: bool,
     /// Recognisers at work at once; each keeps one processor core busy while people speak.
     pub workers: usize,
+    /// Width of the search for the likeliest words; 1 is the quickest.
+    pub beam: u8,
     /// ggml model for every language without one of its own. Empty: `ggml-base.bin` in
     /// [`Self::models_dir`].
     pub model: Option<PathBuf>,
@@ -228,6 +230,21 @@ impl DraftConfig {
             .unwrap_or_else(|| cache_dir().join("models"))
     }
 
+    /// Refuses a search that whisper does not do, and a dictionary that cannot be meant.
+    fn check(&self) -> Result<(), ConfigError> {
+        let (least, most) = (1, 8);
+        let value = u64::from(self.beam);
+        if !(least..=most).contains(&value) {
+            return Err(ConfigError::OutOfRange {
+                knob: "draft.beam".to_owned(),
+                value,
+                least,
+                most,
+            });
+        }
+        self.corrections().map(drop)
+    }
+
     /// The model for languages without one of their own.
     #[must_use]
     pub fn model(&self) -> PathBuf {
@@ -242,6 +259,7 @@ impl Default for DraftConfig {
         Self {
             enabled: true,
             workers: 1,
+            beam: 5,
             model: None,
             model_kk: None,
             model_ru: None,
@@ -347,7 +365,7 @@ impl Config {
             .map_err(|error| ConfigError::Unreadable(Box::new(error)))?;
         config.limits.check()?;
         config.retention.check()?;
-        config.draft.corrections()?;
+        config.draft.check()?;
         Ok(config)
     }
 }

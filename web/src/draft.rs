@@ -322,6 +322,7 @@ async fn start_recogniser(
             default_model: path.clone(),
             language_models,
             workers: NonZeroUsize::new(config.workers).unwrap_or(NonZeroUsize::MIN),
+            beam: config.beam,
         })?;
         let name = path
             .file_name()

@@ -19,9 +19,6 @@ const MAX_PROMPT_TOKENS: usize = 223;
 /// A prompt longer than this cannot matter: a token has at least one byte, most have six.
 const MAX_PROMPT_BYTES: usize = 8 * 1024;
 
-/// Width of the search for final lines: 16.2 % of words wrong against 17.9 % for greedy.
-const BEAM: i32 = 5;
-
 /// whisper refuses less than 100 ms and is erratic under a second.
 const SHORTEST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
 
@@ -66,14 +63,17 @@ pub(super) struct Whisper {
     /// Parameters for each language. whisper-rs leaks the language's name each time it is
     /// set, so it is set once.
     params: HashMap<super::Language, FullParams<'static, 'static>>,
+    /// Width of the search.
+    beam: u8,
 }
 
 impl Whisper {
-    pub(super) fn new(models: std::sync::Arc<[Model]>) -> Self {
+    pub(super) fn new(models: std::sync::Arc<[Model]>, beam: u8) -> Self {
         Self {
             models,
             states: HashMap::new(),
             params: HashMap::new(),
+            beam,
         }
     }
 
@@ -94,7 +94,7 @@ impl Whisper {
         let base = self
             .params
             .entry(profile.language)
-            .or_insert_with(|| parameters(profile.language.code()));
+            .or_insert_with(|| parameters(profile.language.code(), self.beam));
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
         params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
@@ -215,10 +215,13 @@ impl Heard {
     }
 }
 
-fn parameters(language: &'static str) -> FullParams<'static, 'static> {
-    let mut params = FullParams::new(SamplingStrategy::BeamSearch {
-        beam_size: BEAM,
-        patience: -1.0,
+fn parameters(language: &'static str, beam: u8) -> FullParams<'static, 'static> {
+    let mut params = FullParams::new(match beam {
+        0 | 1 => SamplingStrategy::Greedy { best_of: 1 },
+        _ => SamplingStrategy::BeamSearch {
+            beam_size: beam.into(),
+            patience: -1.0,
+        },
     });
     params.set_language(Some(language));
     params.set_translate(false);

@@ -11,6 +11,7 @@ fn refusal(path: &Path) -> ModelError {
         default_model: path.to_owned(),
         language_models: Default::default(),
         workers: 1.try_into().unwrap(),
+        beam: 5,
     };
     match Recogniser::start(config) {
         Err(RecogniserError::Model(error)) => error,

@@ -154,6 +154,7 @@ pub(crate) fn recogniser() -> (Recogniser, Receiver<RecogniserEvent>) {
         default_model: base_model(),
         language_models: Default::default(),
         workers: 1.try_into().unwrap(),
+        beam: 5,
     })
     .unwrap()
 }
