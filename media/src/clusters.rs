@@ -6,8 +6,8 @@
 //! sent it and is stepped over unread.
 
 /// `Segment` and `Cluster`: stepped into. `Timestamp` of a cluster. RFC 9559, section 5.1.
-const SEGMENT: u32 = 0x1853_8067;
-const CLUSTER: u32 = 0x1F43_B675;
+pub(crate) const SEGMENT: u32 = 0x1853_8067;
+pub(crate) const CLUSTER: u32 = 0x1F43_B675;
 const TIMESTAMP: u32 = 0xE7;
 /// An element's id has at most 4 bytes here, its size 8, and a timestamp 8.
 const LOOK_AHEAD: usize = 4 + 8 + 8;
@@ -110,13 +110,13 @@ impl Clusters {
 }
 
 /// An element's id with its length marker, and how many bytes it has. RFC 8794, section 5.
-fn id(bytes: &[u8]) -> Option<(u32, usize)> {
+pub(crate) fn id(bytes: &[u8]) -> Option<(u32, usize)> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
     (len <= 4).then(|| Some((number(bytes.get(..len)?) as u32, len)))?
 }
 
 /// An element's size, `None` if it is unknown, and how many bytes tell it. RFC 8794, section 6.
-fn size(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
+pub(crate) fn size(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
     let len = bytes.first()?.leading_zeros() as usize + 1;
     let marked = number(bytes.get(..len).filter(|_| len <= 8)?);
     let all_ones = (1u64 << (7 * len)) - 1;

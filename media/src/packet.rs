@@ -4,6 +4,10 @@ use crate::{Codec, TrackKey, TrackKind};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 
+/// Louder than this is speech, in -dBov. 50: a quiet voice at arm's length is about 40, the noise
+/// floor of a laptop microphone about 60.
+pub(crate) const SPEECH_DBOV: u8 = 50;
+
 /// One RTP packet of a track, as it came, decrypted and without its header.
 ///
 /// Packets come in the order of arrival: a reordered or repaired packet comes late, with a lower
@@ -31,10 +35,21 @@ pub struct RecordedPacket {
     pub arrival: Instant,
     /// The RTP marker: last packet of a picture, first packet after silence.
     pub marker: bool,
+    /// How loud the sender says that it is (RFC 6464), in -dBov: 0 is the loudest, 127 is silence.
+    /// Absent for pictures, and where the sender does not say it.
+    pub level: Option<u8>,
     /// The RTP payload, with the payload descriptor of the codec and without the RTP header.
     pub payload: Bytes,
     /// The sender's last word on how its RTP clock relates to its wall clock, if it has said it.
     pub sender_report: Option<SenderReport>,
+}
+
+impl RecordedPacket {
+    /// Whether the sender says that somebody speaks in it.
+    #[must_use]
+    pub fn is_speech(&self) -> bool {
+        self.level.is_some_and(|level| level < SPEECH_DBOV)
+    }
 }
 
 /// From RTCP SR (RFC 3550, section 6.4.1): both stamps name the same moment at the sender.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use otyrys_media::Codec;
 use otyrys_media::recorder::{
-    Fault, MuxingProgram, Recorder, RecorderConfig, RecorderError, RecorderEvent,
+    Fault, Recorder, RecorderConfig, RecorderError, RecorderEvent, RecorderProgram,
 };
 use recording::*;
 
@@ -147,7 +147,7 @@ fn fragile_muxing_process() {
 
 /// Records two voices, one of them with some packets of [`POISON`].
 fn poisoned(places: &[usize]) -> (Vec<RecorderEvent>, Files, u64) {
-    let program = MuxingProgram::this(&[
+    let program = RecorderProgram::this(&[
         "--exact",
         "--ignored",
         "--nocapture",
@@ -213,7 +213,7 @@ fn who_kills_gstreamer_again_and_again_is_no_longer_recorded_and_everybody_else_
 
 #[test]
 fn a_program_that_does_not_mux_is_told_at_the_start() {
-    let config = RecorderConfig::new(MuxingProgram {
+    let config = RecorderConfig::new(RecorderProgram {
         path: "/bin/true".into(),
         arguments: Vec::new(),
     });

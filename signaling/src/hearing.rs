@@ -119,6 +119,12 @@ pub enum RecordFault {
     TrackNotWritten,
     /// The recorder is not running.
     Recorder,
+    /// Somebody speaks by what their client says, and what is recorded of it is silence.
+    Silence,
+    /// The time of a track in the record does not go on as real time does.
+    Clock,
+    /// What is recorded of a picture cannot be decoded.
+    Picture,
 }
 
 /// Who does something.
@@ -179,7 +185,12 @@ pub enum Command {
         participant: ParticipantId,
     },
     /// The record cannot be written (server only).
-    RecordFailed(RecordFault),
+    RecordFailed {
+        /// What is wrong.
+        fault: RecordFault,
+        /// With which track, if it is one.
+        track: Option<TrackRef>,
+    },
     /// The record can be written again (server only).
     RecordMended,
     /// A file of the record was begun (server only).
@@ -255,6 +266,8 @@ pub enum HearingEvent {
     OffRecord,
     RecordFailed {
         fault: RecordFault,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        track: Option<TrackRef>,
     },
     RecordMended,
     SegmentOpened {
@@ -397,7 +410,7 @@ pub struct Hearing {
     state: HearingState,
     on_record: bool,
     record_epoch: Option<Timestamp>,
-    record_fault: Option<RecordFault>,
+    record_fault: Option<(RecordFault, Option<TrackRef>)>,
     stages: Vec<(Stage, u64)>,
     opened_at: Option<Timestamp>,
     closed_at: Option<Timestamp>,
@@ -461,7 +474,13 @@ impl Hearing {
     /// Why the record cannot go on, while it cannot.
     #[must_use]
     pub fn record_fault(&self) -> Option<RecordFault> {
-        self.record_fault
+        self.record_fault.map(|(fault, _)| fault)
+    }
+
+    /// Whose track it is that the record cannot go on with, if it is one.
+    #[must_use]
+    pub fn faulty_track(&self) -> Option<TrackRef> {
+        self.record_fault.and_then(|(_, track)| track)
     }
 
     /// Stages with milliseconds into the record, as marked.
@@ -550,8 +569,11 @@ impl Hearing {
 
     fn decide_for_server(&self, command: &Command) -> Result<Vec<HearingEvent>, Refusal> {
         Ok(match command {
-            Command::RecordFailed(fault) if self.record_fault.is_none() => {
-                let mut events = vec![HearingEvent::RecordFailed { fault: *fault }];
+            Command::RecordFailed { fault, track } if self.record_fault.is_none() => {
+                let mut events = vec![HearingEvent::RecordFailed {
+                    fault: *fault,
+                    track: *track,
+                }];
                 if self.on_record {
                     events.push(HearingEvent::OffRecord);
                 }
@@ -560,7 +582,7 @@ impl Hearing {
             Command::RecordMended if self.record_fault.is_some() => {
                 vec![HearingEvent::RecordMended]
             }
-            Command::RecordFailed(_) | Command::RecordMended => Vec::new(),
+            Command::RecordFailed { .. } | Command::RecordMended => Vec::new(),
             Command::SegmentOpened {
                 participant,
                 source,
@@ -659,7 +681,7 @@ impl Hearing {
                 })
                 .collect(),
             Command::SeatTaken { .. }
-            | Command::RecordFailed(_)
+            | Command::RecordFailed { .. }
             | Command::RecordMended
             | Command::SegmentOpened { .. }
             | Command::SegmentClosed { .. }
@@ -824,7 +846,9 @@ impl Hearing {
                 self.record_epoch.get_or_insert(at);
             }
             HearingEvent::OffRecord => self.on_record = false,
-            HearingEvent::RecordFailed { fault } => self.record_fault = Some(*fault),
+            HearingEvent::RecordFailed { fault, track } => {
+                self.record_fault = Some((*fault, *track));
+            }
             HearingEvent::RecordMended => self.record_fault = None,
             HearingEvent::StageMarked { stage, at_ms } => self.stages.push((*stage, *at_ms)),
             // Whoever opens the new link is looked at before they are let in again.

@@ -35,6 +35,7 @@ pub fn hearing_view(
         on_record: hearing.on_record(),
         record_ms: u32::try_from(hearing.record_ms(now)).unwrap_or(u32::MAX),
         record_fault: hearing.record_fault().filter(|_| conducts),
+        faulty_track: hearing.faulty_track().filter(|_| conducts),
         stage: hearing
             .stages()
             .last()

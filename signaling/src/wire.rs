@@ -411,6 +411,8 @@ pub struct HearingView {
     pub record_ms: u32,
     /// Why the record cannot go on, while it cannot.
     pub record_fault: Option<RecordFault>,
+    /// Whose track it is that cannot be recorded, if it is one.
+    pub faulty_track: Option<TrackRef>,
     /// The stage marked last.
     pub stage: Option<Stage>,
     /// The people whom this person may see, bench first.

@@ -52,10 +52,14 @@ fn only_judge_and_clerk_conduct() {
     );
 }
 
+fn failed(fault: RecordFault) -> Command {
+    Command::RecordFailed { fault, track: None }
+}
+
 #[test]
 fn the_server_alone_speaks_of_the_record() {
     let mut court = Court::in_session_on_record();
-    let failed = Command::RecordFailed(RecordFault::Disk);
+    let failed = failed(RecordFault::Disk);
     assert_eq!(court.does(court.judge, failed), Err(Refusal::NotAllowed));
 }
 
@@ -63,7 +67,7 @@ fn the_server_alone_speaks_of_the_record() {
 fn a_record_that_fails_takes_the_session_off_record_until_it_is_mended() {
     let mut court = Court::in_session_on_record();
     court
-        .happens(Actor::Server, Command::RecordFailed(RecordFault::Disk))
+        .happens(Actor::Server, failed(RecordFault::Disk))
         .unwrap();
     assert!(!court.hearing.on_record());
     let again = act(Act::Record { on: true });

@@ -5,7 +5,7 @@ use crate::{
     rehearse::RehearseArgs, retention_command, serve, stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
-use otyrys_media::recorder::{MuxingProgram, run_muxing};
+use otyrys_media::recorder::{RecorderProgram, run_recorder_process};
 use otyrys_signaling::Language;
 use std::{
     error::Error,
@@ -61,8 +61,8 @@ enum Command {
 }
 
 /// How `otyrys serve` starts `otyrys recorder`.
-pub(crate) fn muxing_program() -> MuxingProgram {
-    MuxingProgram::this(&["recorder"])
+pub(crate) fn muxing_program() -> RecorderProgram {
+    RecorderProgram::this(&["recorder"])
 }
 
 /// How to serve.
@@ -122,7 +122,7 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
         Command::Demo(args) => runtime()?.block_on(demo_run::run(config, args)),
         Command::Model(command) => model_command::run(&config, command),
         Command::Recorder => {
-            run_muxing()?;
+            run_recorder_process()?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(args) => verify_command::run(&args),

@@ -33,6 +33,7 @@ mod playback;
 pub mod protocol;
 pub mod reconcile_command;
 mod reconciliation;
+mod record_health;
 mod recording;
 pub mod registry;
 pub mod rehearse;

@@ -3,7 +3,10 @@
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use jiff::Timestamp;
 use otyrys_media::{FORWARDING_BOUNDS, ShardFigures, ShardHandle, recorder::RecorderHandle};
-use otyrys_signaling::wire::{ErrorCode, Perceived};
+use otyrys_signaling::{
+    RecordFault,
+    wire::{ErrorCode, Perceived},
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text},
@@ -35,6 +38,7 @@ pub(crate) struct PeopleFigures {
     freezes: Counter,
     frozen_seconds: Counter<f64, AtomicU64>,
     concealed_seconds: Counter<f64, AtomicU64>,
+    record_faults: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 impl PeopleFigures {
@@ -47,6 +51,19 @@ impl PeopleFigures {
             _ => "other",
         };
         self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// A session left the record because of a fault.
+    pub(crate) fn record_failed(&self, fault: RecordFault) {
+        let fault = match fault {
+            RecordFault::Disk => "disk",
+            RecordFault::TrackNotWritten => "track_not_written",
+            RecordFault::Recorder => "recorder",
+            RecordFault::Silence => "silence",
+            RecordFault::Clock => "clock",
+            RecordFault::Picture => "picture",
+        };
+        self.record_faults.get_or_create(&[("fault", fault)]).inc();
     }
 
     /// A page said what it perceived in the last [`PERCEIVED_EVERY`].
@@ -75,6 +92,11 @@ impl PeopleFigures {
             "perceived_freezes",
             "Freezes in these reports, each of the picture that froze most",
             self.freezes.clone(),
+        );
+        registry.register(
+            "record_faults",
+            "Times that a session left the record because it could not be written, by fault",
+            self.record_faults.clone(),
         );
         registry.register_with_unit(
             "perceived_frozen",
@@ -334,6 +356,7 @@ mod tests {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let people = PeopleFigures::default();
         people.refused(ErrorCode::AddressFull);
+        people.record_failed(RecordFault::Silence);
         people.perceived(&Perceived {
             freezes: 2,
             frozen_ms: 750,
@@ -389,6 +412,7 @@ mod tests {
             "otyrys_media_unsent_total 0",
             "otyrys_recorder_restarts_total 0",
             "otyrys_refused_total{reason=\"address_full\"} 1",
+            "otyrys_record_faults_total{fault=\"silence\"} 1",
             "otyrys_perceived_reports_total 1",
             "otyrys_perceived_freezes_total 2",
             "otyrys_perceived_frozen_seconds_total 0.75",

@@ -3,7 +3,11 @@
 //! The graph of a hearing says which tracks are recorded; a feed of the recorder is begun with a
 //! track's first packet and ended when its edge to the recorder goes. Mostly a feed is one file.
 
-use crate::{draft::Draft, stores::Stores};
+use crate::{
+    draft::Draft,
+    record_health::{Chunk, Sample, TrackHealth},
+    stores::Stores,
+};
 use otyrys_media::{
     Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey,
     recorder::{
@@ -22,6 +26,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
+use tokio::sync::mpsc;
 
 /// How long a recorder that took no new track is left alone.
 const BUSY: Duration = Duration::from_secs(1);
@@ -71,6 +76,8 @@ pub(crate) struct Recording {
     stores: Stores,
     draft: Draft,
     fault_after: Duration,
+    /// Written sound that is to be listened to.
+    samples: mpsc::Sender<Sample>,
     state: Arc<Mutex<State>>,
     tracks: Tracks,
 }
@@ -93,8 +100,9 @@ struct LiveFeed {
     codec: Codec,
     clock: SenderClock,
     segment: Option<SegmentFacts>,
-    /// Since when packets have come of which nothing was written.
-    unwritten_since: Option<Instant>,
+    /// Bytes of the segment that are on disk.
+    written: u64,
+    health: TrackHealth,
 }
 
 /// What the files of a feed hold.
@@ -128,12 +136,14 @@ impl Recording {
         stores: Stores,
         draft: Draft,
         fault_after: Duration,
+        samples: mpsc::Sender<Sample>,
     ) -> Self {
         Self {
             recorder,
             stores,
             draft,
             fault_after,
+            samples,
             state: Arc::default(),
             tracks: spool.tracks,
         }
@@ -187,11 +197,38 @@ impl Recording {
         self.recorder.stalled_for() > self.fault_after
     }
 
-    /// Whether packets of some track of a hearing have come for too long without any of them being
-    /// written: its file is open and does not grow.
-    pub(crate) fn stands_still(&self, hearing: HearingId) -> bool {
-        let state = self.lock();
-        state.stands_still(hearing, Instant::now(), self.fault_after)
+    /// What is wrong with what is written for a hearing, if anything, and with which track.
+    pub(crate) fn fault(&self, hearing: HearingId) -> Option<(RecordFault, TrackRef)> {
+        self.lock().fault(hearing, Instant::now(), self.fault_after)
+    }
+
+    /// Tells how what is written for a feed is; answers whose track it is, if it runs.
+    pub(crate) fn with_health(
+        &self,
+        feed: FeedId,
+        tell: impl FnOnce(&mut TrackHealth),
+    ) -> Option<TrackKey> {
+        let mut state = self.lock();
+        let live = state.feeds.get_mut(&feed)?;
+        tell(&mut live.health);
+        Some(live.key)
+    }
+
+    /// The recorded picture at which nobody has looked for the longest time.
+    pub(crate) fn picture_to_look_at(&self, now: Instant) -> Option<Sample> {
+        let mut state = self.lock();
+        let due = state.feeds.iter().filter_map(|(feed, live)| {
+            let (looked_at, _) = live.health.to_look_at(now)?;
+            Some((looked_at, *feed))
+        });
+        let (_, feed) = due.min()?;
+        let live = state.feeds.get_mut(&feed)?;
+        Some(Sample {
+            feed,
+            codec: live.codec,
+            chunk: live.health.looked(now)?,
+            speech: Duration::ZERO,
+        })
     }
 
     /// Whether the record can be written again after a fault.
@@ -231,7 +268,7 @@ impl Recording {
             },
         };
         if let Some(live) = state.feeds.get_mut(&feed) {
-            live.unwritten_since.get_or_insert(packet.arrival);
+            live.health.came(packet.arrival);
         }
         drop(state);
         // A refused packet is counted by the recorder, which reports it as an event.
@@ -261,6 +298,7 @@ impl Recording {
                     self.draft.follow(facts.clone(), language);
                 }
                 live.segment = Some(facts);
+                live.written = 0;
                 state.unsettled.insert(segment, track.hearing);
                 let notice = RecordNotice::Opened {
                     track: track.track,
@@ -314,7 +352,7 @@ impl Recording {
             RecorderEvent::KeyframeWanted { feed } => {
                 if let Some(live) = state.feeds.get_mut(&feed) {
                     // It is the sender who keeps the recorder waiting.
-                    live.unwritten_since = None;
+                    live.health.waits();
                     // Asked again each second until it comes.
                     let _busy = shard.request_keyframe(live.key);
                 }
@@ -337,9 +375,35 @@ impl Recording {
                     .map(|hearing| (hearing, RecordNotice::Behind))
                     .collect()
             }
-            RecorderEvent::Written { feed, .. } => {
-                if let Some(live) = state.feeds.get_mut(&feed) {
-                    live.unwritten_since = None;
+            RecorderEvent::Written {
+                feed,
+                bytes_total,
+                ends_ms,
+                arrived,
+                speech,
+                key,
+                ..
+            } => {
+                let Some(live) = state.feeds.get_mut(&feed) else {
+                    return Vec::new();
+                };
+                let Some((chunk, ends)) = live.chunk(bytes_total, ends_ms) else {
+                    return Vec::new();
+                };
+                live.health.written(ends, arrived);
+                match live.codec {
+                    Codec::Opus if !speech.is_zero() => {
+                        let sample = Sample {
+                            feed,
+                            codec: live.codec,
+                            chunk,
+                            speech,
+                        };
+                        // More than can be listened to is left out.
+                        let _full = self.samples.try_send(sample);
+                    }
+                    Codec::Vp8 | Codec::H264 if key => live.health.shows(chunk),
+                    _ => {}
                 }
                 Vec::new()
             }
@@ -387,7 +451,8 @@ impl Recording {
             codec,
             clock,
             segment: None,
-            unwritten_since: None,
+            written: 0,
+            health: TrackHealth::default(),
         };
         state.feeds.insert(feed, live);
         Some(feed)
@@ -415,12 +480,28 @@ impl Recording {
     }
 }
 
+impl LiveFeed {
+    /// The chunk that is on disk since the last one, and where it ends.
+    fn chunk(&mut self, bytes_total: u64, ends_ms: u64) -> Option<(Chunk, Instant)> {
+        let facts = self.segment.clone()?;
+        let ends_ms = Duration::from_millis(facts.starts_ms.checked_add(ends_ms)?);
+        let ends = self.route.epoch.checked_add(ends_ms)?;
+        let offset = std::mem::replace(&mut self.written, bytes_total);
+        let len = bytes_total.saturating_sub(offset);
+        Some((Chunk { facts, offset, len }, ends))
+    }
+}
+
 impl State {
-    fn stands_still(&self, hearing: HearingId, now: Instant, allowed: Duration) -> bool {
+    fn fault(
+        &self,
+        hearing: HearingId,
+        now: Instant,
+        allowed: Duration,
+    ) -> Option<(RecordFault, TrackRef)> {
         let feeds = self.feeds.values();
-        let own = feeds.filter(|feed| feed.route.hearing == hearing);
-        own.filter_map(|feed| feed.unwritten_since)
-            .any(|since| now.saturating_duration_since(since) > allowed)
+        let mut own = feeds.filter(|feed| feed.route.hearing == hearing);
+        own.find_map(|feed| Some((feed.health.fault(now, allowed)?, feed.route.track)))
     }
 
     /// Whether a feed writes this codec.
@@ -522,12 +603,18 @@ mod tests {
     use otyrys_storage::ids::ParticipantId;
 
     #[test]
-    fn a_file_that_does_not_grow_while_packets_come_is_seen_after_the_allowed_time() {
+    fn what_is_wrong_with_a_track_is_told_to_its_own_hearing_only() {
         let (hearing, now, allowed) = (
             HearingId::generate(),
             Instant::now(),
             Duration::from_secs(3),
         );
+        let track = TrackRef {
+            participant: ParticipantId::generate(),
+            source: TrackSource::Microphone,
+        };
+        let mut health = TrackHealth::default();
+        health.came(now);
         let live = LiveFeed {
             key: TrackKey {
                 session: SessionId(1),
@@ -535,48 +622,40 @@ mod tests {
             },
             route: Route {
                 hearing,
-                track: TrackRef {
-                    participant: ParticipantId::generate(),
-                    source: TrackSource::Microphone,
-                },
+                track,
                 epoch: now,
                 recognise: None,
             },
             codec: Codec::Opus,
             clock: SenderClock::default(),
             segment: None,
-            unwritten_since: Some(now),
+            written: 0,
+            health,
         };
         let mut state = State::default();
         state.feeds.insert(FeedId(1), live);
-        assert!(!state.stands_still(hearing, now + allowed, allowed));
         let later = now + allowed + Duration::from_millis(1);
-        assert!(state.stands_still(hearing, later, allowed));
-        assert!(!state.stands_still(HearingId::generate(), later, allowed));
-        let written = state
-            .feeds
-            .get_mut(&FeedId(1))
-            .map(|live| live.unwritten_since.take());
-        assert_eq!(written, Some(Some(now)));
-        assert!(!state.stands_still(hearing, later, allowed));
+        let fault = Some((RecordFault::TrackNotWritten, track));
+        assert_eq!(state.fault(hearing, later, allowed), fault);
+        assert_eq!(state.fault(HearingId::generate(), later, allowed), None);
     }
 }
 
 /// The recorder's own process in tests: the test program itself, of which it is one test.
 #[cfg(test)]
 pub(crate) mod muxing_process {
-    use otyrys_media::recorder::{MuxingProgram, run_muxing};
+    use otyrys_media::recorder::{RecorderProgram, run_recorder_process};
 
-    pub(crate) fn program() -> MuxingProgram {
+    pub(crate) fn program() -> RecorderProgram {
         let test = concat!(module_path!(), "::process");
         let (_, test) = test.split_once("::").unwrap_or_default();
-        MuxingProgram::this(&["--exact", "--ignored", "--nocapture", test])
+        RecorderProgram::this(&["--exact", "--ignored", "--nocapture", test])
     }
 
     #[test]
     #[ignore = "the process that tests with a server start"]
     fn process() {
         // The server is gone, or not there.
-        let _ = run_muxing();
+        let _ = run_recorder_process();
     }
 }

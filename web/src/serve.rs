@@ -11,6 +11,7 @@ use crate::{
     jobs::{self, Jobs},
     links::Links,
     metrics::{self, MismatchFigures, PeopleFigures},
+    record_health,
     recording::{Recording, SpoolSink},
     registry::{
         self, RegistryState,
@@ -25,7 +26,7 @@ use axum_server::{Handle, tls_rustls::RustlsConfig};
 use jiff::{Timestamp, Zoned};
 use otyrys_media::{
     Shard, ShardConfig, ShardHandle, ShardOutputs,
-    recorder::{MuxingProgram, Recorder, RecorderConfig, RecorderEvents},
+    recorder::{Checker, Recorder, RecorderConfig, RecorderEvents, RecorderProgram},
 };
 use otyrys_storage::{Database, ids::HearingId};
 use std::{
@@ -35,7 +36,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{signal, task::JoinHandle};
+use tokio::{signal, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// A running server.
@@ -114,7 +115,7 @@ impl Server {
     /// Whatever keeps it from starting, in words for the operator.
     pub async fn start(
         config: Config,
-        muxing: MuxingProgram,
+        muxing: RecorderProgram,
         demo: bool,
     ) -> Result<Self, CommandError> {
         let config = Arc::new(config);
@@ -151,15 +152,18 @@ impl Server {
         let (draft, draft_notices) =
             Draft::start(&config.draft, corrections, stores.clone(), stop.clone()).await;
         let spool = SpoolSink::new(stores.spool.clone());
+        let checker = Checker::new(muxing.clone());
         let (recorder, recorder_events) =
             Recorder::spawn(RecorderConfig::new(muxing), Arc::new(spool.clone()))?;
         let fault_after = config.record.fault_after();
+        let (samples, to_check) = mpsc::channel(record_health::SAMPLES);
         let recording = Recording::new(
             recorder.handle(),
             spool,
             stores.clone(),
             draft.clone(),
             fault_after,
+            samples,
         );
         let links = Links::new(stores.database.clone(), &public_url);
         let people = PeopleFigures::default();
@@ -194,6 +198,14 @@ impl Server {
         pump_media(&pumps, &hub, &recording, outputs, failed.clone());
         pump_recorder(&pumps, &hub, &recording, &shard, recorder_events);
         pump_draft(&pumps, &hub, draft_notices, stop.clone());
+        pumps.spawn(record_health::watch(
+            recording.clone(),
+            stores.spool.clone(),
+            shard.clone(),
+            checker,
+            to_check,
+            stop.clone(),
+        ));
 
         let delivery_token = match config.registry.token.as_str() {
             "" if !config.registry.url.is_empty() => {

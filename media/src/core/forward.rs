@@ -187,6 +187,7 @@ impl Core {
                 clock_rate_hz: content.codec.clock_rate_hz(),
                 arrival: packet.timestamp,
                 marker: packet.header.marker,
+                level: packet.header.ext_vals.audio_level.map(i8::unsigned_abs),
                 payload: match &content.red {
                     Some(red) => bytes.slice_ref(red.primary().payload),
                     None => bytes.clone(),
@@ -207,6 +208,7 @@ impl Core {
                         seq,
                         timestamp,
                         marker: false,
+                        level: None,
                         payload: bytes.slice_ref(payload),
                         ..recorded.clone()
                     });

@@ -1,6 +1,6 @@
 //! Who is heard in a room, by the levels that senders write into their packets (RFC 6464).
 
-use crate::SessionId;
+use crate::{SessionId, packet::SPEECH_DBOV};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 const INTERVAL: Duration = Duration::from_millis(300);
 /// How long somebody stays in the list after the last loud interval: pauses between words.
 const HANG: Duration = Duration::from_millis(1_200);
-/// Louder than this is speech, in -dBov. 50: a quiet voice at arm's length is about 40, the noise
-/// floor of a laptop microphone about 60.
-const SPEECH_DBOV: f32 = 50.0;
 /// By how much another must be louder to take the first place, in dB. A doubling of the amplitude.
 const LEAD_DB: f32 = 6.0;
 /// How many are named.
@@ -70,7 +67,7 @@ impl Loudness {
         for voice in self.voices.values_mut() {
             if voice.packets > 0 {
                 let mean = voice.sum / f32::from(voice.packets);
-                if mean < SPEECH_DBOV {
+                if mean < f32::from(SPEECH_DBOV) {
                     voice.level = mean;
                     voice.loud_until = Some(now + HANG);
                 }

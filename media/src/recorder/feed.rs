@@ -93,6 +93,12 @@ struct File {
     pending: Vec<u8>,
     /// Arrival of the first packet in `pending`.
     pending_since: Instant,
+    /// Arrival of the newest packet in `pending`.
+    arrived: Instant,
+    /// How much of `pending` is speech by what its sender says.
+    pending_speech: Duration,
+    /// Whether a picture in `pending` can be decoded by itself.
+    pending_key: bool,
     bytes_total: u64,
 }
 
@@ -105,6 +111,8 @@ struct Placed {
     /// What a file is to know that begins with it, if one can.
     content: Option<Content>,
     shown: bool,
+    /// Its sender says that somebody speaks in it.
+    speech: bool,
     arrival: Instant,
 }
 
@@ -233,6 +241,11 @@ impl Feed {
         for block in blocks {
             let at = block.at.saturating_sub(file.starts);
             file.ends = file.ends.max(at + block.length);
+            file.arrived = file.arrived.max(block.arrival);
+            file.pending_key |= block.content.is_some();
+            if block.speech {
+                file.pending_speech += block.length;
+            }
         }
         self.cut_if_due(latest, around)?;
         Ok(false)
@@ -374,6 +387,7 @@ impl Feed {
                 };
                 let placed = Placed {
                     at: self.timeline.place(packet.timestamp),
+                    speech: packet.is_speech(),
                     data: packet.payload,
                     length,
                     content: Some(content),
@@ -394,6 +408,7 @@ impl Feed {
                     length: Duration::ZERO,
                     content: frame.key,
                     shown: frame.shown,
+                    speech: false,
                     arrival: packet.arrival,
                 };
                 self.mux(placed, false, around);
@@ -416,6 +431,9 @@ impl Feed {
                 ends: Duration::ZERO,
                 pending: Vec::new(),
                 pending_since: block.arrival,
+                arrived: block.arrival,
+                pending_speech: Duration::ZERO,
+                pending_key: false,
                 bytes_total: 0,
             }),
             (None, None) => return,
@@ -481,6 +499,9 @@ impl Feed {
             segment: *segment,
             bytes_total: file.bytes_total,
             ends_ms,
+            arrived: file.arrived,
+            speech: std::mem::take(&mut file.pending_speech),
+            key: std::mem::take(&mut file.pending_key),
         });
         Ok(())
     }

@@ -4,19 +4,23 @@
 //! Packets are put in order, placed on the record clock, taken out of
 //! their RTP payloads and muxed by GStreamer in a process of its own; the bytes go to a
 //! [`ChunkSink`] at least each [`RecorderConfig::chunk`], cut between blocks, so that what has
-//! been appended at any moment is a file that plays. Nothing is decoded or encoded.
+//! been appended at any moment is a file that plays. Nothing is decoded or encoded on the way.
 //!
 //! - [`Recorder`] owns a fixed number of threads, whatever the number of feeds;
 //!   [`RecorderHandle`] is what the media threads push packets into and never blocks;
 //!   [`RecorderEvents`] tells what has become of them.
-//! - [`run_muxing`] is what the muxing process does. When it dies, each feed goes on in a new
-//!   segment: no sound is missing, pictures come back with the next key frame.
+//! - [`run_recorder_process`] is what the muxing process does. When it dies, each feed goes on in a
+//!   new segment: no sound is missing, pictures come back with the next key frame.
+//! - [`Checker`] listens to and looks at samples of what was written, in another such process.
 //! - [`make_seekable`] makes the copy of a finished (or torn) file that a browser can seek in.
 //!
 //! **Each feed that was started ends in exactly one [`RecorderEvent::Stopped`] or
 //! [`RecorderEvent::Failed`], and each file that was opened in one [`RecorderEvent::Closed`] or
 //! with its feed, as long as the events are read.**
 
+mod blocks;
+mod checking;
+mod driven;
 mod error;
 mod feed;
 mod frames;
@@ -27,19 +31,23 @@ mod muxer;
 mod muxing;
 mod opus;
 mod playback;
+mod program;
 mod reorder;
+mod sandbox;
 mod sender_clock;
 mod sink;
 mod sps;
 mod timeline;
 mod vp8;
+mod wire;
 mod worker;
 
 use std::time::{Duration, Instant};
 
+pub use checking::{CheckError, Checker, Heard, Seen};
 pub use error::RecorderError;
-pub use muxing::{MuxingProgram, run_muxing};
 pub use playback::{SeekableInfo, make_seekable};
+pub use program::{RecorderProgram, run_recorder_process};
 pub use sender_clock::SenderClock;
 pub use sink::{ChunkSink, ChunkWriter};
 pub use worker::{Recorder, RecorderEvents, RecorderHandle};
@@ -70,7 +78,7 @@ pub struct FeedInfo {
 #[derive(Debug, Clone)]
 pub struct RecorderConfig {
     /// What to start as the muxing process.
-    pub program: MuxingProgram,
+    pub program: RecorderProgram,
     /// Sound and pictures that wait for the muxing process, in bytes. Default 256 MiB: 10 s of
     /// 100 pictures at 2 Mbit/s, for a process that dies is replaced within a second. Above it
     /// the record has a hole.
@@ -103,7 +111,7 @@ pub struct RecorderConfig {
 impl RecorderConfig {
     /// The defaults, with that muxing process.
     #[must_use]
-    pub fn new(program: MuxingProgram) -> Self {
+    pub fn new(program: RecorderProgram) -> Self {
         Self {
             program,
             backlog_bytes: 256 << 20,
@@ -140,6 +148,12 @@ pub enum RecorderEvent {
         bytes_total: u64,
         /// End of the last block, in milliseconds after the file's zero.
         ends_ms: u64,
+        /// When the newest packet in the chunk came.
+        arrived: Instant,
+        /// How much of the chunk is speech by the levels that the sender wrote into its packets.
+        speech: Duration,
+        /// Of a picture: a frame in the chunk can be decoded by itself.
+        key: bool,
     },
     /// A file is finished: its feed ends, or goes on in another one.
     Closed {

@@ -1,19 +1,12 @@
-//! One `webmmux`, or `matroskamux` for what WebM may not hold, driven by hand.
-//!
-//! The element's pads are linked to pads of our own and pushed to directly: the muxer works
-//! inside the call, on the caller's thread. There is no `appsrc`, whose task would cost one
-//! thread for each track, and no bus: what fails, fails in the call.
+//! One `webmmux`, or `matroskamux` for what WebM may not hold.
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use gstreamer as gst;
-use gstreamer::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::RecorderError;
+use super::driven::{Driven, ElementError, refused};
 
 /// The muxers' elements and where they come from.
 pub(super) const WEBMMUX: (&str, &str) = ("webmmux", "gstreamer1.0-plugins-good");
@@ -53,42 +46,14 @@ pub(super) struct Block<D> {
     pub(super) shown: bool,
 }
 
-/// The muxer refused; the text is for the log.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct MuxerError(String);
-
 #[derive(Debug)]
 pub(super) struct Muxer {
-    element: gst::Element,
-    input: gst::Pad,
-    output: gst::Pad,
+    element: Driven,
     muxed: Arc<Mutex<Vec<u8>>>,
 }
 
-/// Starts GStreamer and looks whether an element is there.
-///
-/// # Errors
-/// [`RecorderError::GStreamer`] or [`RecorderError::MissingElement`].
-pub(super) fn require_element(
-    (element, package): (&'static str, &'static str),
-) -> Result<(), RecorderError> {
-    gst::init()?;
-    match gst::ElementFactory::find(element) {
-        Some(_) => Ok(()),
-        None => Err(RecorderError::MissingElement { element, package }),
-    }
-}
-
-/// The file from which an element comes, when [`require_element`] has found it.
-pub(super) fn plugin_path((element, package): (&str, &str)) -> io::Result<PathBuf> {
-    let factory = gst::ElementFactory::find(element);
-    let path = factory.and_then(|factory| factory.plugin()?.filename());
-    path.ok_or_else(|| io::Error::other(format!("the plugin of {element} ({package}) is gone")))
-}
-
 impl Muxer {
-    pub(super) fn new(content: Content) -> Result<Self, MuxerError> {
+    pub(super) fn new(content: Content) -> Result<Self, ElementError> {
         let (factory, _) = match content {
             Content::Opus { .. } | Content::Vp8 { .. } => WEBMMUX,
             Content::H264 { .. } => MATROSKAMUX,
@@ -135,65 +100,17 @@ impl Muxer {
         };
         let muxed = Arc::new(Mutex::new(Vec::new()));
         let collected = Arc::clone(&muxed);
-        let output = gst::Pad::builder(gst::PadDirection::Sink)
-            .chain_function(move |_, _, buffer| {
-                let bytes = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
-                collected
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .extend_from_slice(&bytes);
-                Ok(gst::FlowSuccess::Ok)
-            })
-            .event_function(|_, _, _| true)
-            .build();
-        let input = gst::Pad::builder(gst::PadDirection::Src).build();
-        let muxer = Self {
-            element,
-            input,
-            output,
-            muxed,
-        };
-        muxer.connect(pad_name, &caps)?;
-        Ok(muxer)
-    }
-
-    fn connect(&self, pad_name: &str, caps: &gst::Caps) -> Result<(), MuxerError> {
-        let sink = self
-            .element
-            .request_pad_simple(pad_name)
-            .ok_or_else(|| MuxerError("the muxer gives no input".to_owned()))?;
-        let source = self
-            .element
-            .static_pad("src")
-            .ok_or_else(|| MuxerError("the muxer has no output".to_owned()))?;
-        source
-            .link(&self.output)
-            .map_err(refused("output cannot be linked"))?;
-        self.input
-            .link(&sink)
-            .map_err(refused("input cannot be linked"))?;
-        self.output
-            .set_active(true)
-            .map_err(refused("output cannot be activated"))?;
-        self.input
-            .set_active(true)
-            .map_err(refused("input cannot be activated"))?;
-        self.element
-            .set_state(gst::State::Playing)
-            .map_err(refused("does not start"))?;
-        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-        let accepted = self.input.push_event(gst::event::StreamStart::new("track"))
-            && self.input.push_event(gst::event::Caps::new(caps))
-            && self.input.push_event(gst::event::Segment::new(&segment));
-        if accepted {
-            Ok(())
-        } else {
-            Err(MuxerError(format!("the muxer does not accept {caps}")))
-        }
+        let element = Driven::new(element, pad_name, &caps, move |bytes| {
+            collected
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(bytes);
+        })?;
+        Ok(Self { element, muxed })
     }
 
     /// Takes the next block; the bytes it becomes wait in [`Self::take_into`].
-    pub(super) fn push<D>(&mut self, block: Block<D>) -> Result<(), MuxerError>
+    pub(super) fn push<D>(&mut self, block: Block<D>) -> Result<(), ElementError>
     where
         D: AsRef<[u8]> + Send + 'static,
     {
@@ -209,8 +126,7 @@ impl Muxer {
                 buffer.set_flags(gst::BufferFlags::DECODE_ONLY);
             }
         }
-        self.input.push(buffer).map_err(refused("failed"))?;
-        Ok(())
+        self.element.push(buffer)
     }
 
     /// Moves the bytes muxed so far to the end of `bytes`.
@@ -220,37 +136,14 @@ impl Muxer {
 
     /// Lets the muxer write what it may still hold.
     pub(super) fn finish(&mut self) {
-        // A streamable file needs no ending: whether the element liked the event is no matter.
-        self.input.push_event(gst::event::Eos::new());
+        self.element.finish();
     }
-}
-
-impl Drop for Muxer {
-    fn drop(&mut self) {
-        // The way back to Null cannot fail, and there is nobody left to tell.
-        let _ = self.element.set_state(gst::State::Null);
-        let _ = self.input.set_active(false);
-        let _ = self.output.set_active(false);
-    }
-}
-
-fn refused<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> MuxerError {
-    move |error| MuxerError(format!("the muxer {what}: {error}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_missing_element_is_named_with_its_package() {
-        let error = require_element(("nosuchmux", "gstreamer1.0-plugins-good")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "GStreamer element `nosuchmux` is missing: install the package \
-             gstreamer1.0-plugins-good"
-        );
-    }
+    use crate::recorder::driven::require_element;
 
     #[test]
     fn the_first_block_brings_the_header_and_no_thread_is_started() {

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 
-use super::muxer::{WEBMMUX, require_element};
+use super::driven::require_element;
+use super::muxer::WEBMMUX;
 use super::{RecorderError, opus};
 use crate::Codec;
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::driven::require_element;
 use super::feed::{Feed, FeedError, Surroundings};
-use super::muxer::{MATROSKAMUX, WEBMMUX, require_element};
+use super::muxer::{MATROSKAMUX, WEBMMUX};
 use super::muxing::{self, Link, Told};
 use super::{ChunkSink, FeedId, FeedInfo, RecorderConfig, RecorderError, RecorderEvent};
 use crate::RecordedPacket;

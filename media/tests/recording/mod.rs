@@ -14,9 +14,9 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use otyrys_media::recorder::{
-    ChunkSink, ChunkWriter, FeedId, FeedInfo, MuxingProgram, Recorder, RecorderConfig,
-    RecorderError, RecorderEvent, RecorderEvents, SeekableInfo, SegmentKey, SenderClock,
-    make_seekable, run_muxing,
+    ChunkSink, ChunkWriter, FeedId, FeedInfo, Recorder, RecorderConfig, RecorderError,
+    RecorderEvent, RecorderEvents, RecorderProgram, SeekableInfo, SegmentKey, SenderClock,
+    make_seekable, run_recorder_process,
 };
 use otyrys_media::{Codec, RecordedPacket, SessionId, Source, TrackKey, TrackKind};
 
@@ -28,11 +28,16 @@ pub(crate) const DELAY_MS: u64 = 30;
 
 /// Opus packets of 20 ms: noise, in which no two packets sound alike.
 pub(crate) fn sound(seconds: u32) -> Vec<RecordedPacket> {
+    noise(seconds, 0.3)
+}
+
+/// [`sound`] of a loudness from 0, digital silence, to 1.
+pub(crate) fn noise(seconds: u32, volume: f32) -> Vec<RecordedPacket> {
     let buffers = seconds * 50;
     packets(
         Codec::Opus,
         &format!(
-            "audiotestsrc num-buffers={buffers} samplesperbuffer=960 wave=pink-noise volume=0.3 \
+            "audiotestsrc num-buffers={buffers} samplesperbuffer=960 wave=pink-noise volume={volume} \
              ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 ! rtpopuspay"
         ),
     )
@@ -167,6 +172,7 @@ fn recorded(codec: Codec, seq: u64, ticks: u64, marker: bool, payload: &[u8]) ->
         clock_rate_hz: codec.clock_rate_hz(),
         arrival: epoch() + Duration::from_millis(DELAY_MS) + Duration::from_micros(micros),
         marker,
+        level: None,
         payload: Bytes::copy_from_slice(payload),
         sender_report: None,
     }
@@ -419,11 +425,11 @@ pub(crate) fn blocks_ms(files: &Files, feed: FeedId) -> Vec<u64> {
 #[test]
 #[ignore = "the muxing process, which the others start"]
 fn muxing_process() {
-    run_muxing().unwrap();
+    run_recorder_process().unwrap();
 }
 
 pub(crate) fn config() -> RecorderConfig {
-    RecorderConfig::new(MuxingProgram::this(&[
+    RecorderConfig::new(RecorderProgram::this(&[
         "--exact",
         "--ignored",
         "--nocapture",

@@ -16,7 +16,8 @@ mod traffic;
 use clap::Parser;
 use costs::{Costs, Measured};
 use otyrys_media::recorder::{
-    ChunkSink, ChunkWriter, FeedId, MuxingProgram, Recorder, RecorderConfig, SegmentKey, run_muxing,
+    ChunkSink, ChunkWriter, FeedId, Recorder, RecorderConfig, RecorderProgram, SegmentKey,
+    run_recorder_process,
 };
 use std::error::Error;
 use std::io;
@@ -52,7 +53,7 @@ struct Options {
 
 fn main() -> Outcome<()> {
     if std::env::args().nth(1).as_deref() == Some(MUXING) {
-        return Ok(run_muxing()?);
+        return Ok(run_recorder_process()?);
     }
     let options = Options::parse();
     let length = Duration::from_secs(options.seconds);
@@ -99,7 +100,7 @@ fn per_packet_us(per_track_ms: f64) -> f64 {
 
 fn measure(tracks: u64, length: Duration) -> Outcome<Measured> {
     let sink = Arc::new(Nowhere::default());
-    let config = RecorderConfig::new(MuxingProgram::this(&[MUXING]));
+    let config = RecorderConfig::new(RecorderProgram::this(&[MUXING]));
     let (recorder, mut events) = Recorder::spawn(config, Arc::clone(&sink) as Arc<_>)?;
     let reader = std::thread::spawn(move || while events.blocking_recv().is_some() {});
     let traffic = Traffic::start(recorder.handle(), tracks)?;

@@ -123,6 +123,7 @@ impl Traffic {
             clock_rate_hz: codec.clock_rate_hz(),
             arrival,
             marker: part + 1 == FRAME_PACKETS,
+            level: None,
             payload,
             sender_report: None,
         };

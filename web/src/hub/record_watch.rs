@@ -22,6 +22,8 @@ pub(super) struct RecordWatch {
     unwritten: HashMap<TrackRef, Instant>,
     open: HashMap<TrackRef, OpenSegment>,
     fault_since: Option<Instant>,
+    /// Who speaks by the levels of their packets, of the loudest.
+    speaking: BTreeSet<ParticipantId>,
 }
 
 /// A file of the record that is being written.
@@ -65,14 +67,14 @@ impl RecordWatch {
         self.open.keys().map(|track| track.participant).collect()
     }
 
-    /// Whether some track has arrived for longer than `allowed` without being written, although
-    /// the graph has it recorded.
-    pub(super) fn misses_a_track(
+    /// A track that has arrived for longer than `allowed` without being written, although the
+    /// graph has it recorded.
+    pub(super) fn missed(
         &mut self,
         graph: &Graph,
         now: Instant,
         allowed: Duration,
-    ) -> bool {
+    ) -> Option<TrackRef> {
         let missing: HashSet<TrackRef> = self
             .flowing
             .iter()
@@ -88,9 +90,19 @@ impl RecordWatch {
         for track in missing {
             self.unwritten.entry(track).or_insert(now);
         }
-        self.unwritten
-            .values()
-            .any(|since| now.duration_since(*since) > allowed)
+        let mut all = self.unwritten.iter();
+        all.find(|(_, since)| now.duration_since(**since) > allowed)
+            .map(|(track, _)| *track)
+    }
+
+    /// Who speaks is known anew.
+    pub(super) fn speak(&mut self, speaking: BTreeSet<ParticipantId>) {
+        self.speaking = speaking;
+    }
+
+    /// Whether a person speaks by the levels of their packets.
+    pub(super) fn speaks(&self, participant: ParticipantId) -> bool {
+        self.speaking.contains(&participant)
     }
 
     /// The session left the record because of a fault.
@@ -125,11 +137,11 @@ mod tests {
         watch.flows(SessionId(1), track, true);
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
-        assert!(!watch.misses_a_track(&graph, start, allowed));
-        assert!(!watch.misses_a_track(&graph, after(3), allowed));
-        assert!(watch.misses_a_track(&graph, after(4), allowed));
+        assert_eq!(watch.missed(&graph, start, allowed), None);
+        assert_eq!(watch.missed(&graph, after(3), allowed), None);
+        assert_eq!(watch.missed(&graph, after(4), allowed), Some(track));
         watch.opened(track, SegmentId::generate(), 0);
-        assert!(!watch.misses_a_track(&graph, after(5), allowed));
+        assert_eq!(watch.missed(&graph, after(5), allowed), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -137,7 +149,7 @@ mod tests {
         let (mut watch, track) = (RecordWatch::default(), voice());
         watch.flows(SessionId(1), track, true);
         let later = Instant::now() + Duration::from_secs(60);
-        assert!(!watch.misses_a_track(&Graph::new(), later, Duration::ZERO));
+        assert_eq!(watch.missed(&Graph::new(), later, Duration::ZERO), None);
     }
 
     #[test]

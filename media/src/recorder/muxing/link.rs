@@ -1,15 +1,14 @@
 //! The server's end: what waits for the muxing process, and the process itself.
 
-use super::MuxingProgram;
-use super::wire::{self, Answer, FileNumber, Order, Piece};
-use crate::recorder::muxer::{Block, Content, WEBMMUX, plugin_path};
-use crate::recorder::{FeedId, RecorderError};
+use super::messages::{Answer, FileNumber, Order, Piece};
+use crate::recorder::driven::plugin_path;
+use crate::recorder::muxer::{Block, Content, WEBMMUX};
+use crate::recorder::program::{RecorderProgram, Task};
+use crate::recorder::{FeedId, RecorderError, wire};
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -17,12 +16,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-
-/// Names the file of the muxers' plugin to the process.
-pub(super) const PLUGIN: &str = "OTYRYS_MUXER_PLUGIN";
 
 /// Whoever does not answer for so long hangs, and is replaced: before the bench is told that a
 /// track is not written (3 s). A block takes microseconds.
@@ -120,7 +116,7 @@ impl Link {
     /// # Errors
     /// [`RecorderError::Muxing`] when the process does not start or cannot mux.
     pub(in crate::recorder) fn start(
-        program: MuxingProgram,
+        program: RecorderProgram,
         most_bytes: usize,
         tell: impl Fn(usize, Told) + Send + 'static,
         lanes: usize,
@@ -261,7 +257,7 @@ struct Sent {
 }
 
 struct Keeper {
-    program: MuxingProgram,
+    program: RecorderProgram,
     inbox: mpsc::UnboundedReceiver<Request>,
     tell: Box<dyn Fn(usize, Told) + Send>,
     lanes: usize,
@@ -476,27 +472,11 @@ impl Keeper {
 }
 
 impl Process {
-    async fn start(program: &MuxingProgram) -> io::Result<Self> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        // A library path only, for those who run from a folder of their own: whatever else is in
-        // the server's environment (secrets, too) is none of its business.
-        let library_path = std::env::var_os("LD_LIBRARY_PATH");
-        let child = Command::new(&program.path)
-            .args(&program.arguments)
-            .env_clear()
-            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
-            .env(PLUGIN, plugin_path(WEBMMUX)?)
-            .env("GST_PLUGIN_SYSTEM_PATH_1_0", "")
-            .env("GST_REGISTRY_1_0", "/dev/null")
-            .env("GST_REGISTRY_UPDATE", "no")
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
+    async fn start(program: &RecorderProgram) -> io::Result<Self> {
+        let (child, socket) = program.start(Task::Muxing, &[plugin_path(WEBMMUX)?])?;
         let mut process = Self {
             child,
-            socket: UnixStream::from_std(ours)?,
+            socket,
             output: BytesMut::new(),
             input: BytesMut::new(),
         };

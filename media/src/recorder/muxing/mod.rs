@@ -9,33 +9,11 @@
 //! when the process dies of that, the block is known and left out.
 
 mod link;
+mod messages;
 mod process;
-mod sandbox;
-mod wire;
 
 pub(super) use link::{Lane, Link, Told};
-pub use process::run_muxing;
-pub(super) use wire::FileNumber;
-
-use std::ffi::OsString;
-use std::path::PathBuf;
-
-/// How to start the process in which [`run_muxing`] runs.
-#[derive(Debug, Clone)]
-pub struct MuxingProgram {
-    /// What to execute.
-    pub path: PathBuf,
-    /// With which arguments.
-    pub arguments: Vec<OsString>,
-}
-
-impl MuxingProgram {
-    /// This very program, also if its file has been replaced since it was started.
-    #[must_use]
-    pub fn this(arguments: &[&str]) -> Self {
-        Self {
-            path: PathBuf::from("/proc/self/exe"),
-            arguments: arguments.iter().map(OsString::from).collect(),
-        }
-    }
-}
+pub(super) use messages::FileNumber;
+#[cfg(test)]
+pub(super) use messages::{Answer, Order, Piece};
+pub(super) use process::serve;

@@ -1,75 +1,26 @@
 //! The muxing process: nothing but GStreamer's muxers between a socket's two directions.
 
-use super::link::PLUGIN;
-use super::sandbox;
-use super::wire::{self, Answer, FileNumber, Order, Piece};
-use crate::recorder::RecorderError;
+use super::messages::{Answer, FileNumber, Order, Piece};
 use crate::recorder::muxer::{Block, Muxer};
+use crate::recorder::{program, wire};
 use bytes::BytesMut;
-use gstreamer as gst;
-use gstreamer::glib;
 use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::io;
 use std::os::unix::net::UnixStream;
 
-/// Read at once: some dozens of pictures.
-const READ: usize = 256 << 10;
-
-/// Muxes what the server sends over standard input, a Unix socket, until the server closes it.
-/// Gives up every right that it does not need for that.
+/// Muxes what the server sends, until it closes the socket.
 ///
 /// # Errors
-/// [`RecorderError::GStreamer`] or [`RecorderError::MissingElement`] if this machine cannot mux;
-/// [`RecorderError::Io`] when standard input is no socket, when the server is gone, and for what
-/// no server says.
-pub fn run_muxing() -> Result<(), RecorderError> {
-    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    socket.peer_addr()?;
-    gst::init()?;
-    load_plugin()?;
-    sandbox::enter()?;
+/// The server is gone, or says what no server says.
+pub(in crate::recorder) fn serve(socket: UnixStream) -> io::Result<()> {
     let mut muxing = Muxing::default();
-    let mut output = BytesMut::new();
-    let mut input = vec![0; READ];
-    // So much of it is filled.
-    let mut held = 0;
-    loop {
-        let mut done = 0;
-        while let Some((order, length)) = wire::read::<Order<'_>>(&input[done..held])? {
-            muxing.carry_out(order, &mut output)?;
-            done += length;
-        }
-        input.copy_within(done..held, 0);
-        held -= done;
-        socket.write_all(&output)?;
-        output.clear();
-        if held == input.len() {
-            // A message that is longer than all before it.
-            input.resize(2 * held, 0);
-        }
-        let more = loop {
-            match socket.read(&mut input[held..]) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => break read?,
-            }
+    program::answer(socket, |bytes, output| {
+        let Some((order, length)) = wire::read::<Order<'_>>(bytes)? else {
+            return Ok(None);
         };
-        held += more;
-        if more == 0 {
-            return Ok(());
-        }
-    }
-}
-
-/// Loads the muxers' plugin, and with it nothing else: looking through all plugins of the machine
-/// takes a second where nobody may keep what was found.
-fn load_plugin() -> Result<(), RecorderError> {
-    let Some(path) = std::env::var_os(PLUGIN) else {
-        return Err(io::Error::other("otyrys recorder is started by otyrys serve").into());
-    };
-    gst::Plugin::load_file(path)
-        .map(|_| ())
-        .map_err(|error: glib::Error| error.into())
+        muxing.carry_out(order, output)?;
+        Ok(Some(length))
+    })
 }
 
 #[derive(Default)]

@@ -227,11 +227,12 @@ impl HearingTask {
     }
 
     /// Tells everybody who of those whom they hear is speaking; themselves included.
-    fn tell_who_speaks(&self, loudest: &[SessionId]) {
+    fn tell_who_speaks(&mut self, loudest: &[SessionId]) {
         let speakers: Vec<ParticipantId> = loudest
             .iter()
             .filter_map(|session| self.sessions.participant(*session))
             .collect();
+        self.record.speak(speakers.iter().copied().collect());
         for connection in self.connections.values() {
             let listener = connection.participant;
             let inside = self

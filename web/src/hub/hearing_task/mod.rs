@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use listening::Listenings;
 use otyrys_media::{Event as MediaEvent, RoomId, SessionId, TrackKey};
 use otyrys_signaling::{
-    Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink,
+    Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink, TrackRef,
     favoured_pictures, hearing_view, who_receives_what,
     wire::{
         Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, ListeningId,
@@ -180,7 +180,7 @@ impl HearingTask {
                 Ok(())
             }
             Input::Record(notice) => self.record(notice).await,
-            Input::RecorderBehind => self.record_failed(RecordFault::Recorder).await,
+            Input::RecorderBehind => self.record_failed(RecordFault::Recorder, None).await,
             Input::Draft(notice) => self.draft_notice(notice).await,
             Input::Restarted => {
                 self.act(Actor::Server, None, &Command::ServerRestarted)
@@ -439,48 +439,58 @@ impl HearingTask {
                 if let Some(segment) = segment {
                     self.record.closed(track, segment);
                 }
-                let outcome = self.record_failed(fault).await;
+                let outcome = self.record_failed(fault, Some(track)).await;
                 if let Some(segment) = segment {
                     self.services.recording.settled(segment);
                 }
                 outcome
             }
-            RecordNotice::Behind => self.record_failed(RecordFault::Recorder).await,
+            RecordNotice::Behind => self.record_failed(RecordFault::Recorder, None).await,
         }
     }
 
-    async fn record_failed(&mut self, fault: RecordFault) -> Result<(), HubError> {
+    async fn record_failed(
+        &mut self,
+        fault: RecordFault,
+        track: Option<TrackRef>,
+    ) -> Result<(), HubError> {
         let concerned = self.hearing.on_record() && self.hearing.record_fault().is_none();
         if !concerned || self.hearing.state() == HearingState::Closed {
             return Ok(());
         }
-        tracing::error!(hearing.id = %self.hearing.subject().id, ?fault, "the record cannot be written");
+        tracing::error!(hearing.id = %self.hearing.subject().id, ?fault, ?track, "the record cannot be written");
+        self.services.people.record_failed(fault);
         self.record.faulted(Instant::now());
-        self.act(Actor::Server, None, &Command::RecordFailed(fault))
+        self.act(Actor::Server, None, &Command::RecordFailed { fault, track })
             .await
     }
 
     /// The rule that a session is not on record while a track is not being written, and the way
-    /// back: the fault ends when the disk takes bytes again.
+    /// back: the fault ends when the disk takes bytes again, and nobody speaks whose speech was
+    /// recorded as silence.
     async fn check_record(&mut self) -> Result<(), HubError> {
         let now = Instant::now();
-        if self.hearing.record_fault().is_some() {
-            if self.record.may_mend(now) && self.services.recording.can_write().await {
+        if let Some(fault) = self.hearing.record_fault() {
+            let speaker = self.hearing.faulty_track();
+            let unheard = fault == RecordFault::Silence
+                && speaker.is_some_and(|track| self.record.speaks(track.participant));
+            if !unheard && self.record.may_mend(now) && self.services.recording.can_write().await {
                 return self.act(Actor::Server, None, &Command::RecordMended).await;
             }
             return Ok(());
         }
         if self.services.recording.hangs() {
-            return self.record_failed(RecordFault::Disk).await;
+            return self.record_failed(RecordFault::Disk, None).await;
         }
         let allowed = self.services.recording.fault_after();
-        if self.record.misses_a_track(&self.graph, now, allowed)
-            || self
-                .services
-                .recording
-                .stands_still(self.hearing.subject().id)
-        {
-            return self.record_failed(RecordFault::TrackNotWritten).await;
+        if let Some(track) = self.record.missed(&self.graph, now, allowed) {
+            return self
+                .record_failed(RecordFault::TrackNotWritten, Some(track))
+                .await;
+        }
+        let written = self.services.recording.fault(self.hearing.subject().id);
+        if let Some((fault, track)) = written {
+            return self.record_failed(fault, Some(track)).await;
         }
         Ok(())
     }
@@ -595,7 +605,7 @@ impl HearingTask {
             Ok(()) => self.unstored.clear(),
             // The disk that refuses the record may refuse this as well. That the session is off the
             // record is true all the same; it is stored with whatever is stored next.
-            Err(error) if matches!(command, Command::RecordFailed(_)) => {
+            Err(error) if matches!(command, Command::RecordFailed { .. }) => {
                 tracing::error!(hearing.id = %id, error = explain(&error), "that the record failed is not stored yet");
                 self.unstored = unstored;
             }

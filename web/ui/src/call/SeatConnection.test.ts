@@ -61,6 +61,7 @@ const WELCOME: ServerMessage = {
     on_record: false,
     record_ms: 0,
     record_fault: null,
+    faulty_track: null,
     stage: null,
     participants: [],
   },

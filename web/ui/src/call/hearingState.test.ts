@@ -44,6 +44,7 @@ function hearing(change: Partial<HearingView> = {}): HearingView {
     on_record: false,
     record_ms: 0,
     record_fault: null,
+    faulty_track: null,
     stage: null,
     participants: [],
     ...change,

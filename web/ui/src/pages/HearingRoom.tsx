@@ -44,7 +44,7 @@ export function HearingRoom({ session, state, seat }: Props) {
     <main className={`room view-${view}`} data-testid="hearing-room" aria-label={t("room.label")}>
       <TopBar state={state} hearing={hearing} />
       <div className="banners">
-        {bench && hearing.record_fault !== null && <RecordFaultBanner fault={hearing.record_fault} />}
+        {bench && <RecordFaultBanner hearing={hearing} />}
         {state.connection === "reconnecting" && (
           <p className="banner warn" role="alert" data-testid="reconnecting">
             <Icon name="lost" />

@@ -3,4 +3,4 @@
 /**
  * Why nothing can be written to the record.
  */
-export type RecordFault = "disk" | "track_not_written" | "recorder";
+export type RecordFault = "disk" | "track_not_written" | "recorder" | "silence" | "clock" | "picture";

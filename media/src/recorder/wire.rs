@@ -1,88 +1,14 @@
-//! What the server and the muxing process say to each other: postcard, behind its length.
+//! How the server and its processes say something to each other: postcard, behind its length.
 //!
 //! Both ends are the same binary, so nothing here has versions.
 
-use crate::recorder::muxer::{Block, Content};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::time::Duration;
 
 /// Above it no message is real: blocks are at most a frame of 4 MiB behind some hundred KiB of
 /// others, and what the muxer writes around them.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8 << 20;
-
-/// A file that is being muxed, by a number that is never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(in crate::recorder) struct FileNumber(pub(super) u64);
-
-/// To the muxing process. It does one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Order<'a> {
-    /// Not answered: what goes wrong is told in answer to the first block.
-    Open { file: FileNumber, content: Content },
-    Blocks {
-        file: FileNumber,
-        #[serde(borrow)]
-        blocks: Vec<Piece<'a>>,
-    },
-    /// Nothing follows.
-    Close { file: FileNumber },
-}
-
-/// A [`Block`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Piece<'a> {
-    /// Since the zero of the file.
-    pub(super) at_ns: u64,
-    pub(super) key: bool,
-    pub(super) shown: bool,
-    #[serde(borrow, with = "serde_bytes")]
-    pub(super) data: &'a [u8],
-}
-
-/// From the muxing process: one for each [`Order::Blocks`] and each closing, in their order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Answer<'a> {
-    /// The next bytes of the file.
-    Muxed {
-        file: FileNumber,
-        #[serde(borrow, with = "serde_bytes")]
-        bytes: &'a [u8],
-    },
-    /// The muxer did not take it.
-    Refused { file: FileNumber, error: String },
-}
-
-impl<'a> From<&'a Block<Bytes>> for Piece<'a> {
-    fn from(block: &'a Block<Bytes>) -> Self {
-        Self {
-            at_ns: block.at.as_nanos() as u64,
-            key: block.key,
-            shown: block.shown,
-            data: &block.data,
-        }
-    }
-}
-
-impl From<Piece<'_>> for Block<Vec<u8>> {
-    fn from(piece: Piece<'_>) -> Self {
-        Self {
-            data: piece.data.to_vec(),
-            at: Duration::from_nanos(piece.at_ns),
-            key: piece.key,
-            shown: piece.shown,
-        }
-    }
-}
-
-impl Answer<'_> {
-    pub(super) fn file(&self) -> FileNumber {
-        match self {
-            Self::Muxed { file, .. } | Self::Refused { file, .. } => *file,
-        }
-    }
-}
 
 /// Appends a message with its length.
 ///
@@ -133,6 +59,7 @@ fn fits(length: usize) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::muxing::{Answer, FileNumber, Order, Piece};
     use proptest::prelude::*;
 
     proptest! {

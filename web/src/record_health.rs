@@ -1,0 +1,311 @@
+//! Whether what is written for a track is what was said and shown: found faults, and the samples
+//! of the record that they are found by.
+
+use crate::recording::Recording;
+use otyrys_media::{
+    Codec, ShardHandle,
+    recorder::{CheckError, Checker, FeedId, Heard, Seen},
+};
+use otyrys_signaling::RecordFault;
+use otyrys_storage::{RecordSpool, SegmentFacts, StorageError};
+use std::time::{Duration, Instant};
+use tokio::{sync::mpsc, task::JoinError, time};
+use tokio_util::sync::CancellationToken;
+
+/// Chunks of sound that wait to be listened to, of all hearings; more are left out.
+pub(crate) const SAMPLES: usize = 256;
+/// A chunk of one track that is longer is left out.
+const LONGEST_CHUNK: u64 = 4 << 20;
+
+/// So much speech by the levels that the sender wrote, recorded as silence, is a fault: with chunks
+/// of 0.7 s never one alone. With what is written late and the time until it is looked at the bench
+/// knows within 3 s.
+const UNHEARD: Duration = Duration::from_millis(800);
+/// Sound that is never louder than this is digital silence: -74 dB of full scale. What counts as
+/// speech is louder than -50 dB; a decoder makes less than -85 of silence.
+const SILENCE: f32 = 0.000_2;
+
+/// A track's time in the record is where its packets arrive, but for the network's delay.
+const APART: Duration = Duration::from_secs(2);
+/// For so long it may be elsewhere: the recorder itself mends a clock that jumps within 3 s.
+const APART_FOR: Duration = Duration::from_secs(5);
+
+/// One picture of all that are recorded is looked at in so long.
+const LOOK: Duration = Duration::from_secs(1);
+/// A picture that was seen is looked at again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// So many key frames in a row that do not decode are a fault: one may be the sender's mistake.
+const UNSEEN: u32 = 2;
+
+/// How what is written for a track is. Time comes in with each call.
+#[derive(Debug, Default)]
+pub(crate) struct TrackHealth {
+    /// Since when packets have come of which nothing was written.
+    unwritten_since: Option<Instant>,
+    /// Speech that is silence in the record, since something was heard.
+    unheard: Duration,
+    /// Since when its time in the record is elsewhere than its packets, and how long by now.
+    apart: Option<(Instant, Duration)>,
+    /// Where the newest picture lies that nobody has looked at.
+    unseen: Option<Chunk>,
+    looked_at: Option<Instant>,
+    /// Key frames that did not decode, since one did.
+    undecoded: u32,
+}
+
+/// A chunk of a file of the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) facts: SegmentFacts,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+/// A chunk that is to be listened to or looked at.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) feed: FeedId,
+    pub(crate) codec: Codec,
+    pub(crate) chunk: Chunk,
+    /// How much of it is speech.
+    pub(crate) speech: Duration,
+}
+
+impl TrackHealth {
+    /// A packet came.
+    pub(crate) fn came(&mut self, at: Instant) {
+        self.unwritten_since.get_or_insert(at);
+    }
+
+    /// Nothing can be written yet, and it is the sender who keeps the recorder waiting.
+    pub(crate) fn waits(&mut self) {
+        self.unwritten_since = None;
+    }
+
+    /// A chunk was written whose newest packet came at `arrived`; it ends at a moment of the record.
+    pub(crate) fn written(&mut self, ends: Instant, arrived: Instant) {
+        self.unwritten_since = None;
+        let apart = ends
+            .saturating_duration_since(arrived)
+            .max(arrived.saturating_duration_since(ends));
+        self.apart = (apart > APART).then(|| {
+            let since = self.apart.map_or(arrived, |(since, _)| since);
+            (since, arrived.saturating_duration_since(since))
+        });
+    }
+
+    /// A chunk has a picture that stands by itself.
+    pub(crate) fn shows(&mut self, chunk: Chunk) {
+        self.unseen = Some(chunk);
+    }
+
+    /// The picture that is to be looked at, and since when nobody has.
+    pub(crate) fn to_look_at(&self, now: Instant) -> Option<(Option<Instant>, &Chunk)> {
+        let due = self.undecoded > 0
+            || self
+                .looked_at
+                .is_none_or(|at| now.saturating_duration_since(at) >= LOOK_AGAIN);
+        self.unseen
+            .as_ref()
+            .filter(|_| due)
+            .map(|chunk| (self.looked_at, chunk))
+    }
+
+    /// The picture is being looked at.
+    pub(crate) fn looked(&mut self, now: Instant) -> Option<Chunk> {
+        self.looked_at = Some(now);
+        self.unseen.take()
+    }
+
+    /// A chunk was listened to in which there is so much speech.
+    pub(crate) fn heard(&mut self, speech: Duration, heard: Heard) {
+        if heard.peak > SILENCE {
+            self.unheard = Duration::ZERO;
+        } else {
+            self.unheard += speech;
+        }
+    }
+
+    /// A picture was looked at.
+    pub(crate) fn saw(&mut self, seen: Seen) {
+        match seen {
+            Seen::Picture => self.undecoded = 0,
+            Seen::Nothing => self.undecoded += 1,
+            Seen::Unknown => {}
+        }
+    }
+
+    /// What is wrong, if anything. Packets may come for so long as is `allowed` without being
+    /// written.
+    pub(crate) fn fault(&self, now: Instant, allowed: Duration) -> Option<RecordFault> {
+        let unwritten = self.unwritten_since;
+        if unwritten.is_some_and(|since| now.saturating_duration_since(since) > allowed) {
+            Some(RecordFault::TrackNotWritten)
+        } else if self.unheard >= UNHEARD {
+            Some(RecordFault::Silence)
+        } else if self
+            .apart
+            .is_some_and(|(_, apart_for)| apart_for >= APART_FOR)
+        {
+            Some(RecordFault::Clock)
+        } else if self.undecoded >= UNSEEN {
+            Some(RecordFault::Picture)
+        } else {
+            None
+        }
+    }
+}
+
+/// Why a sample says nothing.
+#[derive(Debug, thiserror::Error)]
+enum SampleError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    #[error("a reader of the record ended: {0}")]
+    Reader(#[from] JoinError),
+}
+
+/// Listens to and looks at what is recorded, until told to stop. One sample at a time: however much
+/// is recorded, no more than one core decodes it.
+pub(crate) async fn watch(
+    recording: Recording,
+    spool: RecordSpool,
+    shard: ShardHandle,
+    mut checker: Checker,
+    mut samples: mpsc::Receiver<Sample>,
+    stop: CancellationToken,
+) {
+    let mut look = time::interval(LOOK);
+    look.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        let sample = tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            sample = samples.recv() => match sample {
+                Some(sample) => sample,
+                None => return,
+            },
+            _ = look.tick() => match recording.picture_to_look_at(Instant::now()) {
+                Some(sample) => sample,
+                None => continue,
+            },
+        };
+        let hearing = sample.chunk.facts.hearing;
+        if let Err(error) = take(&recording, &spool, &shard, &mut checker, sample).await {
+            tracing::error!(hearing.id = %hearing, %error, "what is recorded is not being checked");
+        }
+    }
+}
+
+async fn take(
+    recording: &Recording,
+    spool: &RecordSpool,
+    shard: &ShardHandle,
+    checker: &mut Checker,
+    sample: Sample,
+) -> Result<(), SampleError> {
+    let Sample {
+        feed,
+        codec,
+        chunk,
+        speech,
+    } = sample;
+    if chunk.len > LONGEST_CHUNK {
+        return Ok(());
+    }
+    let spool = spool.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        spool.read_from(&chunk.facts, chunk.offset, chunk.len as usize)
+    });
+    let bytes = read.await??.bytes;
+    if codec == Codec::Opus {
+        let heard = checker.listen(&bytes).await?;
+        recording.with_health(feed, |health| health.heard(speech, heard));
+        return Ok(());
+    }
+    let seen = checker.look(codec, &bytes).await?;
+    let key = recording.with_health(feed, |health| health.saw(seen));
+    if let Some(key) = key.filter(|_| seen == Seen::Nothing) {
+        // Whether the next one is broken too is known as soon as it comes. Asked again when it does
+        // not.
+        let _busy = shard.request_keyframe(key);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWED: Duration = Duration::from_secs(3);
+    /// As the recorder writes it.
+    const CHUNK: Duration = Duration::from_millis(700);
+
+    fn fault(health: &TrackHealth, now: Instant) -> Option<RecordFault> {
+        health.fault(now, ALLOWED)
+    }
+
+    #[test]
+    fn a_file_that_does_not_grow_while_packets_come_is_a_fault_after_the_allowed_time() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        health.came(now);
+        health.came(now + ALLOWED);
+        assert_eq!(fault(&health, now + ALLOWED), None);
+        let later = now + ALLOWED + Duration::from_millis(1);
+        assert_eq!(fault(&health, later), Some(RecordFault::TrackNotWritten));
+        health.written(later, later);
+        assert_eq!(fault(&health, later), None);
+    }
+
+    #[test]
+    fn speech_that_is_recorded_as_silence_is_a_fault_and_one_word_of_it_is_not() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        let silence = Heard { peak: 0.0 };
+        health.heard(CHUNK, silence);
+        assert_eq!(fault(&health, now), None);
+        health.heard(CHUNK, Heard { peak: 0.003 });
+        health.heard(CHUNK, silence);
+        assert_eq!(fault(&health, now), None);
+        health.heard(CHUNK, silence);
+        assert_eq!(fault(&health, now), Some(RecordFault::Silence));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_a_fault_and_a_network_that_holds_packets_back_is_not() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        let after = |ms| now + Duration::from_millis(ms);
+        for ms in (0..30_000).step_by(700) {
+            // For 3 s all comes 2.5 s late.
+            let late = if (10_000..13_000).contains(&ms) {
+                2_500
+            } else {
+                50
+            };
+            health.written(after(ms), after(ms + late));
+            assert_eq!(fault(&health, after(ms)), None);
+        }
+        for ms in (30_000..36_000).step_by(700) {
+            health.written(after(30_000), after(ms));
+            assert_eq!(fault(&health, after(ms)), None);
+        }
+        for ms in [36_700, 37_400] {
+            health.written(after(30_000), after(ms));
+        }
+        assert_eq!(fault(&health, after(37_400)), Some(RecordFault::Clock));
+    }
+
+    #[test]
+    fn a_key_frame_that_does_not_decode_twice_in_a_row_is_a_fault() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        health.saw(Seen::Nothing);
+        assert_eq!(fault(&health, now), None);
+        health.saw(Seen::Picture);
+        health.saw(Seen::Nothing);
+        health.saw(Seen::Unknown);
+        assert_eq!(fault(&health, now), None);
+        health.saw(Seen::Nothing);
+        assert_eq!(fault(&health, now), Some(RecordFault::Picture));
+    }
+}
