@@ -4,6 +4,7 @@ import type { Language } from "./Language";
 import type { ParticipantView } from "./ParticipantView";
 import type { RecordFault } from "./RecordFault";
 import type { Stage } from "./Stage";
+import type { TrackRef } from "./TrackRef";
 
 /**
  * The hearing as one person may see it. Someone who waits sees no other person in it.
@@ -53,6 +54,10 @@ record_ms: number,
  * Why the record cannot go on, while it cannot.
  */
 record_fault: RecordFault | null, 
+/**
+ * Whose track it is that cannot be recorded, if it is one.
+ */
+faulty_track: TrackRef | null, 
 /**
  * The stage marked last.
  */
