@@ -7,7 +7,7 @@ use crate::{
         CourtTime, DraftText, HearingFacts, Means, Person, ProtocolDocument, ProtocolError,
         RecordFile, SpokenWord, StageMark, WrittenWords,
     },
-    recording::codec_name,
+    recording::{codec_name, not_in_record},
     stores::Stores,
 };
 use jiff::{Timestamp, tz::Offset};
@@ -98,7 +98,8 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
             .iter()
             .map(|segment| record_file(&stores, &names, segment))
             .collect::<Result<Vec<_>, _>>()?;
-        let playback = make_playback(&stores, id, &segments)?;
+        let mut attachments = make_playback(&stores, id, &segments)?;
+        attachments.extend(missing_sound(&stores, id, &segments));
         let document = document(&hearing, row.court_offset, lines, record, means);
         let documents = vec![
             ("protocol.json".to_owned(), document.to_json()?.into_bytes()),
@@ -124,7 +125,7 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
             events,
             log,
             documents,
-            attachments: playback,
+            attachments,
         };
         Ok(Bundle::write(
             &stores.bundle_dir(id),
@@ -169,6 +170,44 @@ fn make_playback(
         made.push((path, file));
     }
     Ok(made)
+}
+
+/// What the backup has and the record has not. The record is sealed without it if the backup cannot
+/// be read: it may be gone like the disk that it is for.
+fn missing_sound(
+    stores: &Stores,
+    id: HearingId,
+    segments: &[SegmentRecord],
+) -> Vec<(ArchivePath, PathBuf)> {
+    let found = stores.backup.as_ref().map(|backup| -> Result<_, AttachError> {
+        let copies = backup.segments(id)?;
+        let mut found = Vec::new();
+        for copy in not_in_record(&copies, segments) {
+            let facts = &copy.facts;
+            let path = format!(
+                "backup/{}/{}-{}{}",
+                facts.participant,
+                facts.source,
+                facts.segment,
+                facts.media_ending()
+            );
+            let file = stores.playback_dir(id).join(format!("{}.backup", facts.segment));
+            let mut whole = stores.spool.keys().create_file(id, &file)?;
+            io::copy(&mut backup.reader(copy)?, &mut whole)?;
+            whole.finish()?;
+            tracing::warn!(hearing.id = %id, participant.id = %facts.participant, "the record lacks sound that the backup has: it goes into the bundle");
+            found.push((path.parse()?, file));
+        }
+        Ok(found)
+    });
+    match found {
+        Some(Ok(found)) => found,
+        Some(Err(error)) => {
+            tracing::warn!(hearing.id = %id, %error, "the backup of the sound cannot be read");
+            Vec::new()
+        }
+        None => Vec::new(),
+    }
 }
 
 fn playback_path(facts: &SegmentFacts) -> String {

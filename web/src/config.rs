@@ -166,6 +166,8 @@ pub struct RecordConfig {
     pub master_key_file: Option<PathBuf>,
     /// A program and its arguments that write the master key to their output, in place of a file.
     pub master_key_command: Vec<String>,
+    /// Where a second copy of the sound is written. None: nowhere.
+    pub backup_path: Option<PathBuf>,
 }
 
 impl RecordConfig {
@@ -192,6 +194,7 @@ impl Default for RecordConfig {
             fault_after_ms: 3_000,
             master_key_file: None,
             master_key_command: Vec::new(),
+            backup_path: None,
         }
     }
 }

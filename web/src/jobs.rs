@@ -237,6 +237,7 @@ impl Jobs {
         match outcome.await {
             Ok(Outcome::Acknowledged(_)) => {
                 tracing::info!(hearing.id = %hearing, "the registry has acknowledged record and protocol");
+                self.stores.remove_backup(hearing).await;
                 remove_copies_when_due(database, &self.config.retention, hearing)
                     .await
                     .map_err(|error| self.later(job.attempts, &error))

@@ -39,6 +39,8 @@ pub(crate) struct PeopleFigures {
     frozen_seconds: Counter<f64, AtomicU64>,
     concealed_seconds: Counter<f64, AtomicU64>,
     record_faults: Family<[(&'static str, &'static str); 1], Counter>,
+    /// Times that the second copy of the sound could not be written.
+    pub(crate) backup_failures: Counter,
 }
 
 impl PeopleFigures {
@@ -92,6 +94,11 @@ impl PeopleFigures {
             "perceived_freezes",
             "Freezes in these reports, each of the picture that froze most",
             self.freezes.clone(),
+        );
+        registry.register(
+            "backup_failures",
+            "Times that the backup of the sound could not be written",
+            self.backup_failures.clone(),
         );
         registry.register(
             "record_faults",
@@ -413,6 +420,7 @@ mod tests {
             "otyrys_recorder_restarts_total 0",
             "otyrys_refused_total{reason=\"address_full\"} 1",
             "otyrys_record_faults_total{fault=\"silence\"} 1",
+            "otyrys_backup_failures_total 0",
             "otyrys_perceived_reports_total 1",
             "otyrys_perceived_freezes_total 2",
             "otyrys_perceived_frozen_seconds_total 0.75",

@@ -3,6 +3,12 @@
 //! The graph of a hearing says which tracks are recorded; a feed of the recorder is begun with a
 //! track's first packet and ended when its edge to the recorder goes. Mostly a feed is one file.
 
+mod backup;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use backup::{Backup, not_in_record};
+
 use crate::{
     draft::Draft,
     record_health::{Chunk, Sample, TrackHealth},
@@ -76,6 +82,8 @@ pub(crate) struct Recording {
     stores: Stores,
     draft: Draft,
     fault_after: Duration,
+    /// The second copy of the sound, if there is one.
+    backup: Option<Backup>,
     /// Written sound that is to be listened to.
     samples: mpsc::Sender<Sample>,
     state: Arc<Mutex<State>>,
@@ -137,6 +145,7 @@ impl Recording {
         draft: Draft,
         fault_after: Duration,
         samples: mpsc::Sender<Sample>,
+        backup: Option<Backup>,
     ) -> Self {
         Self {
             recorder,
@@ -144,6 +153,7 @@ impl Recording {
             draft,
             fault_after,
             samples,
+            backup,
             state: Arc::default(),
             tracks: spool.tracks,
         }
@@ -161,6 +171,9 @@ impl Recording {
         for key in ended {
             state.routes.remove(&key);
             self.end(&mut state, key);
+            if let Some(backup) = &self.backup {
+                backup.end(key);
+            }
         }
         for (key, route) in routes {
             state.routes.insert(key, (room, route));
@@ -170,6 +183,9 @@ impl Recording {
     /// Ends the file of a track, if it has one.
     pub(crate) fn stop(&self, key: TrackKey) {
         self.end(&mut self.lock(), key);
+        if let Some(backup) = &self.backup {
+            backup.end(key);
+        }
     }
 
     /// Ends the files of a session and forgets its tracks.
@@ -185,6 +201,9 @@ impl Recording {
             self.end(&mut state, key);
         }
         state.routes.retain(|key, _| key.session != session);
+        if let Some(backup) = &self.backup {
+            backup.end_session(session);
+        }
     }
 
     /// A track that arrives may stay unwritten for so long.
@@ -258,6 +277,11 @@ impl Recording {
     /// Takes a packet from the media core. The first one of a track begins its file.
     pub(crate) fn packet(&self, packet: RecordedPacket) {
         let mut state = self.lock();
+        if let Some(backup) = &self.backup
+            && let Some((_, route)) = state.routes.get(&packet.track)
+        {
+            backup.packet(route, packet.clone());
+        }
         let feed = state.by_track.get(&packet.track).copied();
         let feed = match feed.filter(|feed| state.records(*feed, packet.codec)) {
             Some(feed) => feed,
@@ -593,51 +617,6 @@ impl ChunkWriter for SpoolWriter {
             Some(writer) => writer.finish().map(|_| ()).map_err(io::Error::from),
             None => Ok(()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use otyrys_media::Source;
-    use otyrys_storage::ids::ParticipantId;
-
-    #[test]
-    fn what_is_wrong_with_a_track_is_told_to_its_own_hearing_only() {
-        let (hearing, now, allowed) = (
-            HearingId::generate(),
-            Instant::now(),
-            Duration::from_secs(3),
-        );
-        let track = TrackRef {
-            participant: ParticipantId::generate(),
-            source: TrackSource::Microphone,
-        };
-        let mut health = TrackHealth::default();
-        health.came(now);
-        let live = LiveFeed {
-            key: TrackKey {
-                session: SessionId(1),
-                source: Source::Microphone,
-            },
-            route: Route {
-                hearing,
-                track,
-                epoch: now,
-                recognise: None,
-            },
-            codec: Codec::Opus,
-            clock: SenderClock::default(),
-            segment: None,
-            written: 0,
-            health,
-        };
-        let mut state = State::default();
-        state.feeds.insert(FeedId(1), live);
-        let later = now + allowed + Duration::from_millis(1);
-        let fault = Some((RecordFault::TrackNotWritten, track));
-        assert_eq!(state.fault(hearing, later, allowed), fault);
-        assert_eq!(state.fault(HearingId::generate(), later, allowed), None);
     }
 }
 

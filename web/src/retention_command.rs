@@ -52,6 +52,10 @@ pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), Comma
                 return Err(format!("hearing {hearing} is kept until {until}").into());
             }
             let destroyed = approve(&stores, &kept, by, now).await?;
+            if destroyed {
+                // One that was never delivered still has a backup, with a copy of its key.
+                stores.remove_backup(hearing).await;
+            }
             tell(
                 &mut out,
                 match destroyed {

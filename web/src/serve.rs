@@ -12,7 +12,7 @@ use crate::{
     links::Links,
     metrics::{self, MismatchFigures, PeopleFigures},
     record_health,
-    recording::{Recording, SpoolSink},
+    recording::{Backup, Recording, SpoolSink},
     registry::{
         self, RegistryState,
         delivery::{CaseRegistry, HttpRegistry},
@@ -28,7 +28,7 @@ use otyrys_media::{
     Shard, ShardConfig, ShardHandle, ShardOutputs,
     recorder::{Checker, Recorder, RecorderConfig, RecorderEvents, RecorderProgram},
 };
-use otyrys_storage::{Database, ids::HearingId};
+use otyrys_storage::{Database, RecordSpool, ids::HearingId};
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
@@ -59,6 +59,7 @@ struct Parts {
     hub: Hub,
     shard: ShardHandle,
     recorder: Recorder,
+    backup_recorder: Option<Recorder>,
     draft: Draft,
     pumps: TaskTracker,
     http: JoinHandle<io::Result<()>>,
@@ -152,10 +153,21 @@ impl Server {
         let (draft, draft_notices) =
             Draft::start(&config.draft, corrections, stores.clone(), stop.clone()).await;
         let spool = SpoolSink::new(stores.spool.clone());
+        let pumps = TaskTracker::new();
+        let program = muxing.clone();
         let checker = Checker::new(muxing.clone());
         let (recorder, recorder_events) =
             Recorder::spawn(RecorderConfig::new(muxing), Arc::new(spool.clone()))?;
         let fault_after = config.record.fault_after();
+        let people = PeopleFigures::default();
+        let (backup_recorder, backup) = match &stores.backup {
+            Some(spool) => {
+                let (recorder, events, backup) = start_backup(spool, program, &people)?;
+                pump_backup(&pumps, &backup, events);
+                (Some(recorder), Some(backup))
+            }
+            None => (None, None),
+        };
         let (samples, to_check) = mpsc::channel(record_health::SAMPLES);
         let recording = Recording::new(
             recorder.handle(),
@@ -164,9 +176,9 @@ impl Server {
             draft.clone(),
             fault_after,
             samples,
+            backup,
         );
         let links = Links::new(stores.database.clone(), &public_url);
-        let people = PeopleFigures::default();
         let mismatches = MismatchFigures::default();
         let hub = Hub::new(
             stores.clone(),
@@ -180,7 +192,6 @@ impl Server {
             people.clone(),
             stop.clone(),
         );
-        let pumps = TaskTracker::new();
         if let Some(address) = config.server.metrics {
             let bound = metrics::serve(
                 address,
@@ -280,6 +291,7 @@ impl Server {
                 hub,
                 shard,
                 recorder,
+                backup_recorder,
                 draft,
                 pumps,
                 http,
@@ -295,6 +307,7 @@ impl Server {
             hub,
             shard,
             recorder,
+            backup_recorder,
             draft,
             pumps,
             http,
@@ -307,10 +320,11 @@ impl Server {
             tracing::error!(%error, "the media core did not end well");
         }
         // After the media core, so that the last packets are in the files.
-        if tokio::task::spawn_blocking(move || recorder.shutdown())
-            .await
-            .is_err()
-        {
+        let shut_down = move || {
+            recorder.shutdown();
+            backup_recorder.into_iter().for_each(Recorder::shutdown);
+        };
+        if tokio::task::spawn_blocking(shut_down).await.is_err() {
             tracing::error!("the recorder did not end well");
         }
         draft.stopped().await;
@@ -398,6 +412,9 @@ fn mend(stores: &Stores) -> Result<(), CommandError> {
     }
     for error in &recovery.damaged {
         tracing::error!(%error, "a file of the record does not hold: somebody must look");
+    }
+    if let Some(Err(error)) = stores.backup.as_ref().map(RecordSpool::recover) {
+        tracing::warn!(%error, "the backup of the sound cannot be written");
     }
     Ok(())
 }
@@ -503,6 +520,31 @@ fn pump_recorder(
             for (hearing, notice) in recording.event(event, &shard) {
                 hub.record_notice(hearing, notice).await;
             }
+        }
+    });
+}
+
+fn start_backup(
+    spool: &RecordSpool,
+    program: RecorderProgram,
+    people: &PeopleFigures,
+) -> Result<(Recorder, RecorderEvents, Backup), CommandError> {
+    let sink = SpoolSink::new(spool.clone());
+    let config = RecorderConfig {
+        // Sound alone, and whoever waits for this disk is this recorder.
+        threads: 1,
+        ..RecorderConfig::new(program)
+    };
+    let (recorder, events) = Recorder::spawn(config, Arc::new(sink.clone()))?;
+    let backup = Backup::new(recorder.handle(), sink, people.backup_failures.clone());
+    Ok((recorder, events, backup))
+}
+
+fn pump_backup(pumps: &TaskTracker, backup: &Backup, mut events: RecorderEvents) {
+    let backup = backup.clone();
+    pumps.spawn(async move {
+        while let Some(event) = events.recv().await {
+            backup.event(event);
         }
     });
 }

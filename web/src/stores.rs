@@ -19,6 +19,8 @@ pub struct Stores {
     pub database: Database,
     /// The record while it grows.
     pub spool: RecordSpool,
+    /// The second copy of its sound, if there is to be one.
+    pub backup: Option<RecordSpool>,
     /// Sealed bundles.
     pub archive: Archive,
     /// The embedded registry.
@@ -46,6 +48,7 @@ impl Stores {
         Ok(Self {
             registry: open_registry(dir, &database, &master)?,
             archive: Archive::in_folder(&dir.join("archive"))?,
+            backup: open_backup(record, master),
             spool,
             database,
             dir: dir.to_owned(),
@@ -63,6 +66,7 @@ impl Stores {
         Ok(Self {
             registry: open_registry(dir, &database, &master)?,
             archive: Archive::in_folder(&dir.join("archive"))?,
+            backup: open_backup(record, Arc::clone(&master)),
             spool: RecordSpool::new(record_dir(dir), master),
             database,
             dir: dir.to_owned(),
@@ -97,6 +101,29 @@ impl Stores {
     pub fn bundle(&self, hearing: HearingId) -> Result<Bundle, StorageError> {
         let archived = self.archive.folder(hearing);
         Bundle::read(&archived.unwrap_or_else(|| self.bundle_dir(hearing)))
+    }
+
+    /// Sees to it that the backup of a hearing can be read also when the first disk is gone: its
+    /// folder has a key file of its own. A backup that cannot be written is logged.
+    pub async fn ensure_backup_key(&self, hearing: HearingId) {
+        if let Some(backup) = &self.backup
+            && let Err(error) = backup.keys().ensure(&self.database, hearing).await
+        {
+            tracing::warn!(hearing.id = %hearing, %error, "the backup of the sound cannot be written");
+        }
+    }
+
+    /// Removes the second copy of what has been delivered or whose time is over.
+    pub async fn remove_backup(&self, hearing: HearingId) {
+        let Some(backup) = &self.backup else { return };
+        let dir = backup.hearing_dir(hearing);
+        let removed = tokio::fs::remove_dir_all(&dir).await;
+        if let Err(error) = removed.or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        }) {
+            tracing::warn!(hearing.id = %hearing, %error, "the backup of a hearing stays");
+        }
     }
 
     /// Where seekable copies for players are made.
@@ -175,6 +202,12 @@ async fn open_spool(
         }
     }
     Ok((spool, master))
+}
+
+/// The second copy of the sound, if there is to be one.
+pub(crate) fn open_backup(record: &RecordConfig, master: Arc<MasterKey>) -> Option<RecordSpool> {
+    let path = record.backup_path.clone()?;
+    Some(RecordSpool::new(path, master))
 }
 
 /// The embedded registry of a data folder.

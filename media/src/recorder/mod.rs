@@ -12,6 +12,7 @@
 //! - [`run_recorder_process`] is what the muxing process does. When it dies, each feed goes on in a
 //!   new segment: no sound is missing, pictures come back with the next key frame.
 //! - [`Checker`] listens to and looks at samples of what was written, in another such process.
+//! - [`mix_sound`] makes one file to listen to of many.
 //! - [`make_seekable`] makes the copy of a finished (or torn) file that a browser can seek in.
 //!
 //! **Each feed that was started ends in exactly one [`RecorderEvent::Stopped`] or
@@ -27,6 +28,7 @@ mod frames;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzz;
 mod h264;
+mod mixing;
 mod muxer;
 mod muxing;
 mod opus;
@@ -46,6 +48,7 @@ use std::time::{Duration, Instant};
 
 pub use checking::{CheckError, Checker, Heard, Seen};
 pub use error::RecorderError;
+pub use mixing::mix_sound;
 pub use playback::{SeekableInfo, make_seekable};
 pub use program::{RecorderProgram, run_recorder_process};
 pub use sender_clock::SenderClock;

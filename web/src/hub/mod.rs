@@ -28,7 +28,7 @@ use hearing_task::{HearingTask, Input};
 use jiff::Timestamp;
 use otyrys_media::{Event, RoomId, SessionId, ShardHandle};
 use otyrys_signaling::{
-    Hearing, HearingEvent, HearingSubject, Person, Refusal,
+    Hearing, HearingEvent, HearingState, HearingSubject, Person, Refusal,
     wire::{ClientMessage, ListeningId},
 };
 use otyrys_storage::{
@@ -196,14 +196,15 @@ impl Hub {
         if self.stop.is_cancelled() {
             return Err(HubError::Stopping);
         }
-        let Stores {
-            database, spool, ..
-        } = &self.services.stores;
-        let hearing = load(database, id).await?;
+        let stores = &self.services.stores;
+        let hearing = load(&stores.database, id).await?;
         // Nothing may be recorded that could not be read again.
-        match spool.keys().ensure(database, id).await {
+        match stores.spool.keys().ensure(&stores.database, id).await {
             Ok(()) | Err(StorageError::KeyDestroyed(_)) => {}
             Err(error) => return Err(error.into()),
+        }
+        if hearing.state() != HearingState::Closed {
+            stores.ensure_backup_key(id).await;
         }
         let room = self.services.new_room();
         let (inputs, queue) = mpsc::channel(INPUTS);

@@ -89,6 +89,7 @@ fn a_track_is_expected_while_it_is_sent_and_on_record_and_the_log_explains_its_e
     };
     let failed = HearingEvent::RecordFailed {
         fault: RecordFault::Disk,
+        track: None,
     };
     let off = HearingEvent::OffRecord;
     type Case = (Vec<(i64, HearingEvent)>, Vec<Stretch>, u64);
