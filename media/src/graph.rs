@@ -55,7 +55,7 @@ impl TrackKind {
 }
 
 /// How a track is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Codec {
     /// RFC 7587, 48 kHz.
     Opus,

@@ -20,6 +20,7 @@ mod config;
 mod core;
 mod error;
 mod event;
+pub mod film;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;

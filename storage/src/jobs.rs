@@ -49,7 +49,7 @@ pub struct Job {
     pub key: String,
     /// For which hearing.
     pub hearing: Option<HearingId>,
-    /// What the work needs to know.
+    /// What the work needs to know, or how far it is.
     pub payload: Value,
     /// Where it stands.
     pub state: JobState,
@@ -127,6 +127,37 @@ impl Database {
         let row = query.build().fetch_optional(&mut *transaction).await?;
         transaction.commit().await?;
         row.as_ref().map(job_of).transpose()
+    }
+
+    /// Keeps the leased job for `lease` from `now`, and notes in its payload how far it is.
+    ///
+    /// # Errors
+    /// [`StorageError::Conflict`] if the lease was lost to another worker meanwhile.
+    pub async fn note_job(
+        &self,
+        job: &Job,
+        payload: &Value,
+        lease: Duration,
+        now: Timestamp,
+    ) -> Result<(), StorageError> {
+        let until = now.checked_add(lease).unwrap_or(Timestamp::MAX);
+        let changed = sqlx::query(
+            "UPDATE jobs SET payload = $1, leased_until_us = $2 \
+             WHERE id = $3 AND state = 'leased' AND attempts = $4",
+        )
+        .bind(payload.to_string())
+        .bind(micros(until))
+        .bind(job.id.to_string())
+        .bind(job.attempts)
+        .execute(&self.writer)
+        .await?;
+        match changed.rows_affected() {
+            0 => Err(StorageError::Conflict(format!(
+                "the lease of job {} was lost",
+                job.id
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// The leased job is done.

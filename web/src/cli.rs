@@ -5,7 +5,10 @@ use crate::{
     rehearse::RehearseArgs, retention_command, serve, stores::seal_key, verify_command,
 };
 use clap::{Args, Parser, Subcommand};
-use otyrys_media::recorder::{RecorderProgram, run_recorder_process};
+use otyrys_media::{
+    film::run_film,
+    recorder::{RecorderProgram, run_recorder_process},
+};
 use otyrys_signaling::Language;
 use std::{
     error::Error,
@@ -42,6 +45,10 @@ enum Command {
     /// without any rights.
     #[command(hide = true)]
     Recorder,
+    /// Makes room files for `serve`, which starts it: GStreamer in a process of its own, without
+    /// any rights.
+    #[command(hide = true)]
+    RoomFile,
     /// Checks a bundle (record, events, protocol) offline and names the first byte that does not
     /// hold.
     Verify(verify_command::VerifyArgs),
@@ -63,6 +70,11 @@ enum Command {
 /// How `otyrys serve` starts `otyrys recorder`.
 pub(crate) fn muxing_program() -> RecorderProgram {
     RecorderProgram::this(&["recorder"])
+}
+
+/// How `otyrys serve` starts `otyrys room-file`.
+pub(crate) fn film_program() -> RecorderProgram {
+    RecorderProgram::this(&["room-file"])
 }
 
 /// How to serve.
@@ -108,7 +120,7 @@ impl Cli {
 fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandError> {
     let config = match command {
         // It shall know nothing.
-        Command::Recorder => Config::default(),
+        Command::Recorder | Command::RoomFile => Config::default(),
         _ => Config::load(file)?,
     };
     log::init(&config.log);
@@ -123,6 +135,10 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
         Command::Model(command) => model_command::run(&config, command),
         Command::Recorder => {
             run_recorder_process()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::RoomFile => {
+            run_film()?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Verify(args) => verify_command::run(&args),

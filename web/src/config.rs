@@ -7,6 +7,7 @@ mod corrections;
 mod limits;
 mod reconcile;
 mod retention;
+mod room_file;
 
 use crate::{hub::LineTestLimits, secrets::Private};
 use figment::{
@@ -26,6 +27,7 @@ pub use corrections::CorrectionConfig;
 pub use limits::LimitsConfig;
 pub use reconcile::ReconcileConfig;
 pub use retention::RetentionConfig;
+pub use room_file::RoomFileConfig;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -45,6 +47,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// The end of the day.
     pub reconcile: ReconcileConfig,
+    /// One film of the whole session.
+    pub room_file: RoomFileConfig,
     /// The draft protocol.
     pub draft: DraftConfig,
     /// The case registry that results are delivered to.

@@ -10,14 +10,15 @@ use crate::{
     reconciliation,
     recording::Recording,
     registry::delivery::{CaseRegistry, DeliveryPackage, Outcome, deliver_once, pause_before},
-    spent_copies,
+    room_file, spent_copies,
     stores::Stores,
 };
 use jiff::{Timestamp, civil::Date};
+use otyrys_media::recorder::RecorderProgram;
 use otyrys_storage::{Database, DeliveryState, Depth, Job, NewJob, StorageError, ids::HearingId};
-use serde_json::Value;
-use std::{error::Error, sync::Arc, time::Duration};
-use tokio::time;
+use serde_json::{Value, json};
+use std::{error::Error, io, sync::Arc, time::Duration};
+use tokio::{runtime::Handle, time};
 use tokio_util::sync::CancellationToken;
 
 /// Makes protocol and bundle of a closed hearing.
@@ -28,6 +29,16 @@ const DELIVER: &str = "deliver";
 const REMOVE_COPIES: &str = "remove_copies";
 /// Holds a day's hearings against what there is of them. Its key is the day.
 const RECONCILE: &str = "reconcile";
+/// Makes the room file of a bundle.
+pub(crate) const ROOM_FILE: &str = "room_file";
+
+/// What must not wait for work that takes long.
+pub(crate) const PROMPT: &[&str] = &[ATTACH, DELIVER, REMOVE_COPIES, RECONCILE];
+/// Work that takes about as long as the hearing did.
+pub(crate) const LONG: &[&str] = &[ROOM_FILE];
+
+/// A room file that failed so often is given up.
+const ROOM_FILE_ATTEMPTS: u32 = 10;
 
 /// How long a job may take before somebody else may take it over: longer than packing the longest
 /// hearing; a job of this process is never run twice at once, since one loop runs them all.
@@ -112,6 +123,8 @@ pub(crate) struct Jobs {
     pub(crate) registry: Arc<dyn CaseRegistry>,
     pub(crate) config: Arc<Config>,
     pub(crate) mismatches: MismatchFigures,
+    /// Makes the room file.
+    pub(crate) film: RecorderProgram,
 }
 
 /// Why a job is not done.
@@ -128,10 +141,10 @@ enum Undone {
 }
 
 impl Jobs {
-    /// Runs jobs until the server stops.
-    pub(crate) async fn run(self, stop: CancellationToken) {
+    /// Runs jobs of these kinds, one at a time, until the server stops.
+    pub(crate) async fn run(self: Arc<Self>, kinds: &[&str], stop: CancellationToken) {
         loop {
-            let pause = match self.run_one().await {
+            let pause = match self.run_one(kinds, &stop).await {
                 Ok(true) => Duration::ZERO,
                 Ok(false) => LOOK,
                 Err(error) => {
@@ -145,22 +158,20 @@ impl Jobs {
         }
     }
 
-    async fn run_one(&self) -> Result<bool, StorageError> {
+    async fn run_one(
+        &self,
+        kinds: &[&str],
+        stop: &CancellationToken,
+    ) -> Result<bool, StorageError> {
         let database = &self.stores.database;
-        let Some(job) = database
-            .lease(
-                &[ATTACH, DELIVER, REMOVE_COPIES, RECONCILE],
-                LEASE,
-                Timestamp::now(),
-            )
-            .await?
-        else {
+        let Some(job) = database.lease(kinds, LEASE, Timestamp::now()).await? else {
             return Ok(false);
         };
         let outcome = match (job.kind.as_str(), job.hearing) {
             (ATTACH, Some(hearing)) => self.attach(hearing, &job).await,
             (DELIVER, Some(hearing)) => self.deliver(hearing, &job).await,
             (REMOVE_COPIES, Some(hearing)) => self.remove_copies(hearing, &job).await,
+            (ROOM_FILE, Some(hearing)) => self.make_room_file(hearing, &job, stop).await,
             (RECONCILE, None) => self.reconcile(&job).await,
             _ => Err(Undone::Never("it is of no kind that there is".to_owned())),
         };
@@ -220,9 +231,46 @@ impl Jobs {
             }
             Err(error) => return Err(later(&error)),
         }
-        enqueue(&self.stores.database, DELIVER, hearing, Timestamp::now())
-            .await
-            .map_err(|error| later(&error))
+        let database = &self.stores.database;
+        let mut next = vec![DELIVER];
+        next.extend(self.config.room_file.enabled.then_some(ROOM_FILE));
+        for kind in next {
+            let enqueued = enqueue(database, kind, hearing, Timestamp::now()).await;
+            enqueued.map_err(|error| later(&error))?;
+        }
+        Ok(())
+    }
+
+    async fn make_room_file(
+        &self,
+        hearing: HearingId,
+        job: &Job,
+        stop: &CancellationToken,
+    ) -> Result<(), Undone> {
+        let (stores, film) = (self.stores.clone(), self.film.clone());
+        let (job_there, stop, runtime) = (job.clone(), stop.clone(), Handle::current());
+        let mut told = None;
+        let made = tokio::task::spawn_blocking(move || {
+            room_file::make(&stores, &film, hearing, |percent| {
+                if stop.is_cancelled() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                if told.replace(percent) == Some(percent) {
+                    return Ok(());
+                }
+                let (state, now) = (json!({ "percent": percent }), Timestamp::now());
+                let note = stores.database.note_job(&job_there, &state, LEASE, now);
+                runtime.block_on(note).map_err(io::Error::other)
+            })
+        });
+        match made.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if job.attempts >= ROOM_FILE_ATTEMPTS => {
+                Err(Undone::Never(explain(&error)))
+            }
+            Ok(Err(error)) => Err(self.later(job.attempts, &error)),
+            Err(error) => Err(self.later(job.attempts, &error)),
+        }
     }
 
     async fn deliver(&self, hearing: HearingId, job: &Job) -> Result<(), Undone> {

@@ -1,8 +1,7 @@
 //! The server: opens everything, connects it, and closes it again in the right order.
 
 use crate::{
-    cli::muxing_program,
-    cli::{CommandError, ServeArgs, explain, tell},
+    cli::{CommandError, ServeArgs, explain, film_program, muxing_program, tell},
     config::{Config, RetentionConfig, cache_dir},
     demo,
     draft::Draft,
@@ -254,8 +253,12 @@ impl Server {
             registry,
             config: Arc::clone(&config),
             mismatches,
+            film: film_program(),
         };
-        pumps.spawn(jobs.run(stop.clone()));
+        let jobs = Arc::new(jobs);
+        for kinds in [jobs::PROMPT, jobs::LONG] {
+            pumps.spawn(Arc::clone(&jobs).run(kinds, stop.clone()));
+        }
 
         let state = AppState::new(
             Arc::clone(&config),

@@ -132,6 +132,12 @@ impl Stores {
         self.dir.join("playback").join(hearing.to_string())
     }
 
+    /// Where lies what is made from a bundle after its seal.
+    #[must_use]
+    pub fn derived_dir(&self, hearing: HearingId) -> PathBuf {
+        derived_dir(&self.dir, hearing)
+    }
+
     /// A secret of this server that is made once and kept in a file that only it can read.
     ///
     /// # Errors
@@ -223,6 +229,11 @@ fn open_registry(
 /// Where the records of a data folder grow, with the keys of their hearings.
 fn record_dir(dir: &Path) -> PathBuf {
     dir.join("record")
+}
+
+/// Where lies what is made from a hearing's bundle after its seal, in a data folder.
+pub(crate) fn derived_dir(dir: &Path, hearing: HearingId) -> PathBuf {
+    dir.join("derived").join(hearing.to_string())
 }
 
 /// The key with which the server of a data folder seals bundles; made at the first call.

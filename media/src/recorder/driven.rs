@@ -27,7 +27,7 @@ pub(super) struct Driven {
 ///
 /// # Errors
 /// [`RecorderError::GStreamer`] or [`RecorderError::MissingElement`].
-pub(super) fn require_element(
+pub(crate) fn require_element(
     (element, package): (&'static str, &'static str),
 ) -> Result<(), RecorderError> {
     gst::init()?;
@@ -41,7 +41,7 @@ pub(super) fn require_element(
 ///
 /// # Errors
 /// The element is not installed.
-pub(super) fn plugin_path((element, package): (&str, &str)) -> io::Result<PathBuf> {
+pub(crate) fn plugin_path((element, package): (&str, &str)) -> io::Result<PathBuf> {
     let factory = gst::ElementFactory::find(element);
     let path = factory.and_then(|factory| factory.plugin()?.filename());
     path.ok_or_else(|| io::Error::other(format!("the plugin of {element} ({package}) is gone")))

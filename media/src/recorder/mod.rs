@@ -35,18 +35,19 @@ mod opus;
 mod playback;
 mod program;
 mod reorder;
-mod sandbox;
+pub(crate) mod sandbox;
 mod sender_clock;
 mod sink;
 mod sps;
 mod timeline;
 mod vp8;
-mod wire;
+pub(crate) mod wire;
 mod worker;
 
 use std::time::{Duration, Instant};
 
 pub use checking::{CheckError, Checker, Heard, Seen};
+pub(crate) use driven::{plugin_path, require_element};
 pub use error::RecorderError;
 pub use mixing::mix_sound;
 pub use playback::{SeekableInfo, make_seekable};

@@ -60,6 +60,21 @@ impl RecorderProgram {
         }
     }
 
+    /// How it is started: it looks for no plugin, and knows nothing of the server's environment
+    /// (secrets, too) but a library path, for those who run from a folder of their own.
+    pub(crate) fn command(&self) -> std::process::Command {
+        let library_path = std::env::var_os("LD_LIBRARY_PATH");
+        let mut command = std::process::Command::new(&self.path);
+        command
+            .args(&self.arguments)
+            .env_clear()
+            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
+            .env("GST_PLUGIN_SYSTEM_PATH_1_0", "")
+            .env("GST_REGISTRY_1_0", "/dev/null")
+            .env("GST_REGISTRY_UPDATE", "no");
+        command
+    }
+
     /// Starts a process; it is killed when the child is dropped. The socket is the way to it.
     pub(super) fn start(
         &self,
@@ -68,21 +83,12 @@ impl RecorderProgram {
     ) -> io::Result<(Child, tokio::net::UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        // A library path only, for those who run from a folder of their own: whatever else is in
-        // the server's environment (secrets, too) is none of its business.
-        let library_path = std::env::var_os("LD_LIBRARY_PATH");
-        let child = Command::new(&self.path)
-            .args(&self.arguments)
-            .env_clear()
-            .envs(library_path.map(|path| ("LD_LIBRARY_PATH", path)))
+        let child = Command::from(self.command())
             .env(TASK, task.name())
             .env(
                 PLUGINS,
                 std::env::join_paths(plugins).map_err(io::Error::other)?,
             )
-            .env("GST_PLUGIN_SYSTEM_PATH_1_0", "")
-            .env("GST_REGISTRY_1_0", "/dev/null")
-            .env("GST_REGISTRY_UPDATE", "no")
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .kill_on_drop(true)

@@ -50,12 +50,44 @@ const ALLOWED: &[i64] = &[
     libc::SYS_exit_group,
 ];
 
+/// What decoders need beside that: threads, and ways to wake them. What is started so has no more
+/// rights than the process.
+const THREADS: &[i64] = &[
+    libc::SYS_clone,
+    libc::SYS_clone3,
+    libc::SYS_prctl,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_getattr,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_getparam,
+    libc::SYS_eventfd2,
+    // A pair is connected to itself alone.
+    libc::SYS_socketpair,
+    libc::SYS_pipe2,
+    libc::SYS_fcntl,
+    libc::SYS_poll,
+    libc::SYS_sysinfo,
+];
+
 /// Gives up all other rights, for good.
 ///
 /// # Errors
 /// The kernel cannot do it.
 pub(super) fn enter() -> io::Result<()> {
-    let rules: BTreeMap<_, _> = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
+    allow(ALLOWED.iter())
+}
+
+/// As [`enter`], for what works on several threads.
+///
+/// # Errors
+/// The kernel cannot do it.
+pub(crate) fn enter_with_threads() -> io::Result<()> {
+    allow(ALLOWED.iter().chain(THREADS))
+}
+
+fn allow<'a>(calls: impl Iterator<Item = &'a i64>) -> io::Result<()> {
+    let rules: BTreeMap<_, _> = calls.map(|call| (*call, Vec::new())).collect();
     let refused = SeccompAction::Errno(libc::EPERM as u32);
     let architecture = std::env::consts::ARCH
         .try_into()

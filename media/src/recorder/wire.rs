@@ -10,15 +10,18 @@ use std::io;
 /// others, and what the muxer writes around them.
 pub(super) const MAX_MESSAGE_BYTES: usize = 8 << 20;
 
+/// Before each message.
+pub(crate) const LENGTH_BYTES: usize = 4;
+
 /// Appends a message with its length.
 ///
 /// # Errors
 /// A message that is too long.
-pub(super) fn write(message: &impl Serialize, to: &mut BytesMut) -> io::Result<()> {
+pub(crate) fn write(message: &impl Serialize, to: &mut BytesMut) -> io::Result<()> {
     let start = to.len();
-    to.extend_from_slice(&[0; 4]);
+    to.extend_from_slice(&[0; LENGTH_BYTES]);
     let written = postcard::to_io(message, (&mut *to).writer()).map(|_| ());
-    let length = to.len() - start - 4;
+    let length = to.len() - start - LENGTH_BYTES;
     if let Err(error) = written
         .map_err(io::Error::other)
         .and_then(|()| fits(length))
@@ -26,7 +29,7 @@ pub(super) fn write(message: &impl Serialize, to: &mut BytesMut) -> io::Result<(
         to.truncate(start);
         return Err(error);
     }
-    to[start..start + 4].copy_from_slice(&(length as u32).to_le_bytes());
+    to[start..start + LENGTH_BYTES].copy_from_slice(&(length as u32).to_le_bytes());
     Ok(())
 }
 
@@ -35,17 +38,25 @@ pub(super) fn write(message: &impl Serialize, to: &mut BytesMut) -> io::Result<(
 ///
 /// # Errors
 /// What is no message.
-pub(super) fn read<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> io::Result<Option<(M, usize)>> {
+pub(crate) fn read<'a, M: Deserialize<'a>>(bytes: &'a [u8]) -> io::Result<Option<(M, usize)>> {
     let Some((length, rest)) = bytes.split_first_chunk() else {
         return Ok(None);
     };
-    let length = u32::from_le_bytes(*length) as usize;
-    fits(length)?;
+    let length = length_of(*length)?;
     let Some(message) = rest.get(..length) else {
         return Ok(None);
     };
     let message = postcard::from_bytes(message).map_err(io::Error::other)?;
-    Ok(Some((message, 4 + length)))
+    Ok(Some((message, LENGTH_BYTES + length)))
+}
+
+/// How long the message is that follows these bytes.
+///
+/// # Errors
+/// Too long.
+pub(crate) fn length_of(bytes: [u8; LENGTH_BYTES]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(bytes) as usize;
+    fits(length).map(|()| length)
 }
 
 fn fits(length: usize) -> io::Result<()> {

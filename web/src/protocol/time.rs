@@ -36,6 +36,12 @@ impl CourtTime {
         Self { at, ..self }
     }
 
+    /// How far the court's clock is from UTC.
+    #[must_use]
+    pub fn offset(self) -> Offset {
+        self.offset
+    }
+
     /// The date and time on the court's clock.
     #[must_use]
     pub fn local(self) -> jiff::civil::DateTime {

@@ -106,6 +106,7 @@ pub struct MeansWords {
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "the English table shows what each word is")]
 pub struct Course {
+    pub on_record: &'static str,
     pub heading: &'static str,
     pub clock_note: &'static str,
     pub weak: &'static str,

@@ -56,6 +56,7 @@ pub(super) static WORDING: Wording = Wording {
         model_sha256: "SHA-256 of the model",
     },
     course: Course {
+        on_record: "On record",
         heading: "Course of the session",
         clock_note: "Times are hours, minutes and seconds from the beginning of the audio and \
             video record. The speaker is given by the track on which the speech was recorded.",
