@@ -5,14 +5,15 @@ use crate::{
     archive_path::ArchivePath,
     at_rest::HearingKeys,
     bundle::{Bundle, partial},
-    digest::HashedReader,
+    derived::{self, DERIVED_NAME, Derived, DerivedContent},
+    digest::{Digest, HashedReader},
     error::StorageError,
     files,
-    manifest::{MANIFEST_NAME, SEAL_NAME},
+    manifest::{FileEntry, MANIFEST_NAME, SEAL_NAME},
 };
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::Path,
 };
 use zip::{CompressionMethod, ZipWriter, result::ZipError, write::SimpleFileOptions};
@@ -26,6 +27,29 @@ impl Bundle {
     /// the one that was sealed, [`StorageError::KeyMissing`] and the like, those of the disk.
     /// Nothing is left at `target` then.
     pub fn export(&self, keys: &HearingKeys, target: &Path) -> Result<(), StorageError> {
+        self.export_to(keys, None, target)
+    }
+
+    /// As [`Bundle::export`], with files that were made from the bundle, and a list of them that is
+    /// signed.
+    ///
+    /// # Errors
+    /// As [`Bundle::export`].
+    pub fn export_with(
+        &self,
+        keys: &HearingKeys,
+        derived: &Derived<'_>,
+        target: &Path,
+    ) -> Result<(), StorageError> {
+        self.export_to(keys, Some(derived), target)
+    }
+
+    fn export_to(
+        &self,
+        keys: &HearingKeys,
+        derived: Option<&Derived<'_>>,
+        target: &Path,
+    ) -> Result<(), StorageError> {
         if target.exists() {
             return Err(StorageError::Conflict(format!(
                 "{} exists already",
@@ -35,8 +59,11 @@ impl Bundle {
         let partial = partial(target);
         let zipped = target.extension().is_some_and(|ending| ending == "zip");
         let written = match zipped {
-            true => self.export_zip(keys, &partial),
-            false => self.export_folder(keys, &partial),
+            true => Zip::create(&partial).and_then(|mut zip| {
+                self.put_all(keys, derived, &mut zip)?;
+                zip.finish()
+            }),
+            false => self.put_all(keys, derived, &mut Folder(&partial)),
         };
         if let Err(error) = written {
             // What is left of it holds plain bytes of a court's record.
@@ -49,34 +76,38 @@ impl Bundle {
         files::rename(&partial, target)
     }
 
-    fn export_folder(&self, keys: &HearingKeys, root: &Path) -> Result<(), StorageError> {
+    fn put_all(
+        &self,
+        keys: &HearingKeys,
+        derived: Option<&Derived<'_>>,
+        target: &mut dyn Target,
+    ) -> Result<(), StorageError> {
         for path in self.paths()? {
-            let place = path.under(root);
-            if let Some(dir) = place.parent() {
-                files::create_dirs(dir)?;
-            }
-            let mut file = File::create(&place).map_err(|e| StorageError::file(&place, e))?;
-            self.copy(keys, &path, &mut file)?;
-            file.sync_all().map_err(|e| StorageError::file(&place, e))?;
+            target.put(&path, &mut |to| self.copy(keys, &path, to))?;
         }
-        Ok(())
-    }
-
-    fn export_zip(&self, keys: &HearingKeys, place: &Path) -> Result<(), StorageError> {
-        let failed = |error: ZipError| StorageError::file(place, error.into());
-        let file = File::create(place).map_err(|error| StorageError::file(place, error))?;
-        let mut zip = ZipWriter::new(file);
-        // Sound and pictures are compressed already.
-        let options = SimpleFileOptions::default()
-            .compression_method(CompressionMethod::Stored)
-            .large_file(true);
-        for path in self.paths()? {
-            zip.start_file(path.as_str(), options).map_err(failed)?;
-            self.copy(keys, &path, &mut zip)?;
+        let Some(Derived { files, key }) = derived else {
+            return Ok(());
+        };
+        let hearing = self.manifest.hearing;
+        let mut entries = Vec::new();
+        for (path, content) in files {
+            target.put(path, &mut |to| {
+                let (size, sha256) = match content {
+                    DerivedContent::Bytes(bytes) => copied(bytes.as_slice(), path, to)?,
+                    DerivedContent::AtRest(place) => {
+                        copied(keys.open_file(hearing, place)?, path, to)?
+                    }
+                };
+                let path = path.clone();
+                entries.push(FileEntry { path, size, sha256 });
+                Ok(())
+            })?;
         }
-        let file = zip.finish().map_err(failed)?;
-        file.sync_all()
-            .map_err(|error| StorageError::file(place, error))
+        let list = derived::list(hearing, self.manifest_sha256, &entries, key);
+        let path = DERIVED_NAME.parse()?;
+        target.put(&path, &mut |to| {
+            copied(list.as_bytes(), &path, to).map(|_| ())
+        })
     }
 
     /// All files, the seal last.
@@ -92,21 +123,86 @@ impl Bundle {
         &self,
         keys: &HearingKeys,
         path: &ArchivePath,
-        into: &mut impl Write,
+        to: &mut dyn Write,
     ) -> Result<(), StorageError> {
-        let place = path.under(&self.dir);
-        let mut hashed = HashedReader::new(self.open(path, keys)?);
-        let size =
-            io::copy(&mut hashed, into).map_err(|error| StorageError::file(&place, error))?;
-        let sha256 = hashed.digest();
+        let found = copied(self.open(path, keys)?, path, to)?;
         let mut listed = self.manifest.files.iter();
         let sealed = listed.find(|file| file.path == *path);
-        if sealed.is_some_and(|file| (file.size, file.sha256) != (size, sha256)) {
+        if sealed.is_some_and(|file| (file.size, file.sha256) != found) {
             return Err(StorageError::corrupt(
-                place.display(),
+                path.under(&self.dir).display(),
                 "it is not the file that was sealed",
             ));
         }
         Ok(())
     }
+}
+
+/// Size and digest of what was copied.
+fn copied(
+    from: impl Read,
+    path: &ArchivePath,
+    to: &mut dyn Write,
+) -> Result<(u64, Digest), StorageError> {
+    let mut hashed = HashedReader::new(from);
+    let size = io::copy(&mut hashed, to)
+        .map_err(|error| StorageError::file(Path::new(path.as_str()), error))?;
+    Ok((size, hashed.digest()))
+}
+
+/// Writes a file's bytes.
+type Content<'a> = dyn FnMut(&mut dyn Write) -> Result<(), StorageError> + 'a;
+
+/// Where the files go.
+trait Target {
+    fn put(&mut self, path: &ArchivePath, content: &mut Content<'_>) -> Result<(), StorageError>;
+}
+
+struct Folder<'a>(&'a Path);
+
+impl Target for Folder<'_> {
+    fn put(&mut self, path: &ArchivePath, content: &mut Content<'_>) -> Result<(), StorageError> {
+        let place = path.under(self.0);
+        if let Some(dir) = place.parent() {
+            files::create_dirs(dir)?;
+        }
+        let mut file = File::create(&place).map_err(|e| StorageError::file(&place, e))?;
+        content(&mut file)?;
+        file.sync_all().map_err(|e| StorageError::file(&place, e))
+    }
+}
+
+struct Zip<'a> {
+    place: &'a Path,
+    zip: ZipWriter<File>,
+}
+
+impl<'a> Zip<'a> {
+    fn create(place: &'a Path) -> Result<Self, StorageError> {
+        let file = File::create(place).map_err(|error| StorageError::file(place, error))?;
+        let zip = ZipWriter::new(file);
+        Ok(Self { place, zip })
+    }
+
+    fn finish(self) -> Result<(), StorageError> {
+        let file = self.zip.finish().map_err(|e| zip_failed(self.place, e))?;
+        file.sync_all()
+            .map_err(|error| StorageError::file(self.place, error))
+    }
+}
+
+impl Target for Zip<'_> {
+    fn put(&mut self, path: &ArchivePath, content: &mut Content<'_>) -> Result<(), StorageError> {
+        // Sound and pictures are compressed already.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .large_file(true);
+        let started = self.zip.start_file(path.as_str(), options);
+        started.map_err(|error| zip_failed(self.place, error))?;
+        content(&mut self.zip)
+    }
+}
+
+fn zip_failed(place: &Path, error: ZipError) -> StorageError {
+    StorageError::file(place, error.into())
 }

@@ -4,13 +4,16 @@ mod file;
 mod lines;
 
 use crate::{
+    derived::{self, DERIVED_NAME},
     digest::Digest,
     error::StorageError,
     files,
     ids::HearingId,
     leaves::Leaves,
     log_runs::LogSource,
-    manifest::{CHECKPOINTS_NAME, KEY_NAME, LEAVES_NAME, MANIFEST_NAME, Manifest, SEAL_NAME},
+    manifest::{
+        CHECKPOINTS_NAME, FileEntry, KEY_NAME, LEAVES_NAME, MANIFEST_NAME, Manifest, SEAL_NAME,
+    },
     node_key::PublicKey,
     note::VerifierKey,
     seal::{self, SealFiles},
@@ -53,6 +56,8 @@ pub struct VerifyReport {
     pub segments: u64,
     /// Chunks checked.
     pub chunks: u64,
+    /// Files that are no part of the seal: made from what was sealed, and signed by its key.
+    pub derived: u64,
 }
 
 impl fmt::Display for VerifyReport {
@@ -76,7 +81,16 @@ impl fmt::Display for VerifyReport {
             self.sealed_at,
             self.key_id,
             self.manifest_sha256,
-        )
+        )?;
+        if self.derived > 0 {
+            write!(
+                f,
+                "\n{} further files (film, captions, page) are no part of the seal: the holder of the \
+                 same key made them from the bundle, and they are as they were handed out.",
+                self.derived
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -140,7 +154,14 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         Err(violation) => return Ok(Verdict::Broken(vec![violation])),
     };
     let mut bytes = (files.seal.len() + files.manifest.len()) as u64;
-    let mut violations = presence(dir, &manifest)?;
+    let derived = match derived_files(dir, &manifest, Digest::of(&files.manifest), &by)? {
+        Ok(derived) => derived,
+        Err(violation) => return Ok(Verdict::Broken(vec![violation])),
+    };
+    let mut violations = presence(dir, &manifest, &derived)?;
+    for entry in &derived {
+        violations.extend(file::check(dir, entry, &manifest, None)?);
+    }
     for entry in &manifest.files {
         match file::check(dir, entry, &manifest, leaves.as_ref())? {
             None => bytes += entry.size,
@@ -180,7 +201,22 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         events: manifest.events.count,
         segments: manifest.segments.len() as u64,
         chunks: manifest.segments.iter().map(|segment| segment.chunks).sum(),
+        derived: derived.len() as u64,
     }))
+}
+
+/// What was made from the bundle, if it was handed out with it.
+fn derived_files(
+    dir: &Path,
+    manifest: &Manifest,
+    sha256: Digest,
+    by: &VerifierKey,
+) -> Result<Result<Vec<FileEntry>, Violation>, StorageError> {
+    let Some(list) = read(&dir.join(DERIVED_NAME))? else {
+        return Ok(Ok(Vec::new()));
+    };
+    let opened = derived::open(&list, by, manifest.hearing, sha256);
+    Ok(opened.map_err(|reason| Violation::whole(DERIVED_NAME, reason)))
 }
 
 /// The files that everything else hangs on.
@@ -245,13 +281,15 @@ fn check_log(
 }
 
 /// Files that are there and should not be.
-fn presence(dir: &Path, manifest: &Manifest) -> Result<Vec<Violation>, StorageError> {
-    let mut expected: BTreeSet<&str> = manifest
-        .files
-        .iter()
-        .map(|file| file.path.as_str())
-        .collect();
+fn presence(
+    dir: &Path,
+    manifest: &Manifest,
+    derived: &[FileEntry],
+) -> Result<Vec<Violation>, StorageError> {
+    let known = manifest.files.iter().chain(derived);
+    let mut expected: BTreeSet<&str> = known.map(|file| file.path.as_str()).collect();
     expected.extend([MANIFEST_NAME, SEAL_NAME]);
+    expected.extend((!derived.is_empty()).then_some(DERIVED_NAME));
     let unknown = files::below(dir)?
         .into_iter()
         .filter(|path| !expected.contains(path.as_str()));
