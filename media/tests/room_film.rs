@@ -348,3 +348,37 @@ fn what_was_made_before_the_process_died_is_not_made_again() {
     assert!(least > 0.9 * most, "{least} {most}");
     assert_eq!(colour(&film, 64.1, 632, 340)[0] > 150, true);
 }
+
+/// Run by hand: what a second of four people costs, `cargo nextest run --run-ignored all -E
+/// 'test(four_people)' --no-capture`.
+#[test]
+#[ignore = "measures for a minute"]
+fn four_people_cost_this_much() {
+    const SECONDS: u64 = 60;
+    let mut hearing = Hearing::new(&["A", "B", "C", "D"], &[(0, SECONDS * 1_000)]);
+    for person in 0..4 {
+        let ms = (0, SECONDS * 1_000);
+        let voice = format!("anoisesrc=c=pink:a=0.2:d={SECONDS}:seed={person}");
+        hearing.track(person, FilmSource::Microphone, Codec::Opus, ms, &voice);
+        let face = format!("testsrc2=size=640x360:rate=30:d={SECONDS}");
+        hearing.track(person, FilmSource::Camera, Codec::Vp8, ms, &face);
+    }
+    // Of children that were waited for, in hundredths of a second (proc(5), cutime and cstime).
+    let spent = || -> u64 {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
+    };
+    let (before, began) = (spent(), std::time::Instant::now());
+    let (film, broken) = hearing.film(&[]);
+    assert_eq!(broken, []);
+    let cpu = (spent() - before) as f64 / 100.0 / SECONDS as f64;
+    let wall = began.elapsed().as_secs_f64() / SECONDS as f64;
+    let kbps = fs::metadata(film).unwrap().len() * 8 / 1_000 / SECONDS;
+    println!("{cpu:.2} s of processor and {wall:.2} s for a second of record; {kbps} kbit/s");
+}

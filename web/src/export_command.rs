@@ -3,11 +3,12 @@
 use crate::{
     cli::{CommandError, tell},
     config::Config,
+    handout,
     stores::{Stores, open_backup},
 };
 use clap::Args;
 use otyrys_media::recorder::mix_sound;
-use otyrys_storage::{MasterKey, RecordSpool, StorageError, ids::HearingId};
+use otyrys_storage::{Bundle, Derived, MasterKey, RecordSpool, ids::HearingId};
 use std::{fs, io, path::PathBuf, sync::Arc, time::Duration};
 
 /// Everybody in one file, on the record clock.
@@ -26,7 +27,8 @@ pub struct ExportArgs {
     backup: bool,
 }
 
-/// Writes the bundle, decrypted and checked against what was sealed. It may run beside a server.
+/// Writes the bundle, decrypted and checked against what was sealed, with the room file if it is
+/// made and a page that plays it. It may run beside a server.
 ///
 /// # Errors
 /// When the key or the bundle cannot be read, or the target cannot be written.
@@ -41,10 +43,13 @@ pub async fn run(config: &Config, args: ExportArgs) -> Result<(), CommandError> 
     }
     let stores = Stores::open_beside(&config.server.data_dir, &config.record).await?;
     let target = args.target.clone();
-    let bundle = tokio::task::spawn_blocking(move || {
+    let bundle = tokio::task::spawn_blocking(move || -> Result<Bundle, CommandError> {
         let bundle = stores.bundle(args.hearing)?;
-        bundle.export(stores.spool.keys(), &target)?;
-        Ok::<_, StorageError>(bundle)
+        let (keys, key) = (stores.spool.keys(), stores.node_key()?);
+        let files = handout::files(&bundle, keys, &stores.derived_dir(args.hearing))?;
+        let derived = Derived { files, key: &key };
+        bundle.export_with(keys, &derived, &target)?;
+        Ok(bundle)
     });
     let manifest = bundle.await??.manifest_sha256;
     let words = format!(

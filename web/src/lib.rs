@@ -23,6 +23,7 @@ pub mod demo_run;
 mod draft;
 pub mod edge;
 pub mod export_command;
+mod handout;
 pub mod hub;
 mod jobs;
 pub mod links;

@@ -135,7 +135,7 @@ impl Stores {
     /// Where lies what is made from a bundle after its seal.
     #[must_use]
     pub fn derived_dir(&self, hearing: HearingId) -> PathBuf {
-        derived_dir(&self.dir, hearing)
+        self.dir.join("derived").join(hearing.to_string())
     }
 
     /// A secret of this server that is made once and kept in a file that only it can read.
@@ -229,11 +229,6 @@ fn open_registry(
 /// Where the records of a data folder grow, with the keys of their hearings.
 fn record_dir(dir: &Path) -> PathBuf {
     dir.join("record")
-}
-
-/// Where lies what is made from a hearing's bundle after its seal, in a data folder.
-pub(crate) fn derived_dir(dir: &Path, hearing: HearingId) -> PathBuf {
-    dir.join("derived").join(hearing.to_string())
 }
 
 /// The key with which the server of a data folder seals bundles; made at the first call.

@@ -1,15 +1,17 @@
-//! The draft protocol of a closed hearing, for the bench.
+//! The draft protocol of a closed hearing, for the bench, and how far its room file is.
 
 use super::{AppState, error::ApiError, invitations::seat_cookie};
-use crate::{cli::explain, secrets::hash_of, stores::Stores};
+use crate::{cli::explain, jobs::ROOM_FILE, secrets::hash_of, stores::Stores};
 use axum::{
+    Json,
     extract::{Path, State},
     http::header,
     response::{IntoResponse, Response},
 };
 use axum_extra::extract::CookieJar;
 use otyrys_signaling::{Role, wire::ErrorCode};
-use otyrys_storage::{StorageError, ids::HearingId};
+use otyrys_storage::{Job, JobState, StorageError, ids::HearingId};
+use serde::Serialize;
 
 pub(super) async fn document(
     State(app): State<AppState>,
@@ -51,6 +53,49 @@ pub(super) async fn document(
             Err(ApiError(ErrorCode::Internal))
         }
     }
+}
+
+/// How far the room file of a hearing is.
+#[derive(Debug, Serialize)]
+pub(super) struct RoomFileProgress {
+    state: RoomFileState,
+    /// What is made of it, 0 to 100.
+    percent: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum RoomFileState {
+    /// The bundle is not sealed yet, or none is wanted.
+    None,
+    Making,
+    Ready,
+    /// Given up: somebody must look.
+    Failed,
+}
+
+pub(super) async fn room_file(
+    State(app): State<AppState>,
+    Path(hearing): Path<HearingId>,
+    jar: CookieJar,
+) -> Result<Json<RoomFileProgress>, ApiError> {
+    if !reads_draft(&app, hearing, &jar).await? {
+        return Err(ApiError(ErrorCode::NotSeated));
+    }
+    let jobs = app.stores.database.jobs(hearing).await?;
+    let job = jobs.into_iter().find(|job| job.kind == ROOM_FILE);
+    Ok(Json(progress(job.as_ref())))
+}
+
+fn progress(job: Option<&Job>) -> RoomFileProgress {
+    let noted = job.and_then(|job| job.payload.get("percent")?.as_u64());
+    let (state, percent) = match job.map(|job| job.state) {
+        None => (RoomFileState::None, 0),
+        Some(JobState::Waiting | JobState::Leased) => (RoomFileState::Making, noted.unwrap_or(0)),
+        Some(JobState::Done) => (RoomFileState::Ready, 100),
+        Some(JobState::Failed) => (RoomFileState::Failed, noted.unwrap_or(0)),
+    };
+    RoomFileProgress { state, percent }
 }
 
 fn document_of(stores: &Stores, hearing: HearingId, name: &str) -> Result<Vec<u8>, StorageError> {

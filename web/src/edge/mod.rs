@@ -97,6 +97,7 @@ pub fn router(state: AppState, registry: Router) -> Router {
             "/seats/{participant}/listenings/{listening}",
             delete(playback::end),
         )
+        .route("/hearings/{hearing}/room-file", get(documents::room_file))
         .route("/hearings/{hearing}/{document}", get(documents::document))
         .route("/demo", get(demo::seats))
         .route("/line-tests", post(line_test::open))

@@ -8,7 +8,7 @@ mod captions;
 mod plan;
 mod shelf;
 
-pub(crate) use shelf::{DERIVED, ROOM_FACTS, RoomFacts};
+pub(crate) use shelf::{DERIVED, ROOM_FACTS, ROOM_FILM, RoomFacts};
 
 use crate::{protocol::ProtocolDocument, stores::Stores};
 use otyrys_media::{

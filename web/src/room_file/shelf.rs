@@ -11,8 +11,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The film.
-const ROOM_FILM: &str = "room.mp4";
+/// The film, which is the last to appear.
+pub(crate) const ROOM_FILM: &str = "room.mp4";
 /// Its captions.
 pub(super) const ROOM_CAPTIONS: &str = "room.vtt";
 /// What it shows when: [`RoomFacts`].

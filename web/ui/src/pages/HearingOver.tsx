@@ -5,6 +5,7 @@ import { readsDraft } from "../call/hearingState";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
 import { RecordOver } from "../components/RecordOver";
+import { RoomFileProgress } from "../components/RoomFileProgress";
 import { documentAddress, useProtocolReady } from "../components/useProtocolReady";
 
 const FORMATS = ["html", "docx", "json"] as const;
@@ -54,6 +55,7 @@ export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => v
         </section>
       )}
       {offersProtocol && <RecordOver seat={seat} ready={ready} />}
+      {offersProtocol && <RoomFileProgress hearingId={hearing.id} />}
     </PageFrame>
   );
 }
