@@ -346,7 +346,7 @@ fn what_was_made_before_the_process_died_is_not_made_again() {
     });
     println!("peaks around the seam: {least:.4} to {most:.4}");
     assert!(least > 0.9 * most, "{least} {most}");
-    assert_eq!(colour(&film, 64.1, 632, 340)[0] > 150, true);
+    assert!(colour(&film, 64.1, 632, 340)[0] > 150);
 }
 
 /// Run by hand: what a second of four people costs, `cargo nextest run --run-ignored all -E
@@ -376,7 +376,7 @@ fn four_people_cost_this_much() {
     };
     let (before, began) = (spent(), std::time::Instant::now());
     let (film, broken) = hearing.film(&[]);
-    assert_eq!(broken, []);
+    assert!(broken.is_empty(), "{broken:?}");
     let cpu = (spent() - before) as f64 / 100.0 / SECONDS as f64;
     let wall = began.elapsed().as_secs_f64() / SECONDS as f64;
     let kbps = fs::metadata(film).unwrap().len() * 8 / 1_000 / SECONDS;

@@ -7,7 +7,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 
 /// What must be there to write names.
 pub(super) const WRITING: &[(&str, &str)] = &[
@@ -81,26 +81,17 @@ impl Canvas {
     /// Draws a picture, in its shape, in the middle of an area.
     pub(super) fn draw(&mut self, picture: &Picture, area: Area) -> Result<(), FilmError> {
         let (width, height) = (picture.width(), picture.height());
-        let key = (width, height, area);
-        let canvas = self.info.clone();
-        if !self.converters.contains_key(&key) {
-            let fitted = area.fit(width, height);
-            let mut config = gst_video::VideoConverterConfig::new();
-            config.set_dest_x(fitted.x as i32);
-            config.set_dest_y(fitted.y as i32);
-            config.set_dest_width(Some(fitted.width as i32));
-            config.set_dest_height(Some(fitted.height as i32));
-            config.set_fill_border(false);
-            config.set_threads(1);
-            let converter = gst_video::VideoConverter::new(picture.info(), &canvas, Some(config));
-            self.converters.insert(key, converter.map_err(refused)?);
-        }
+        let converter = match self.converters.entry((width, height, area)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let fitted = area.fit(width, height);
+                place.insert(converter(picture.info(), &self.info, fitted).map_err(refused)?)
+            }
+        };
         let buffer = self.buffer.make_mut();
-        let mut frame =
-            gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &canvas).map_err(refused)?;
-        if let Some(converter) = self.converters.get(&key) {
-            converter.frame_ref(&picture.as_video_frame_ref(), &mut frame);
-        }
+        let mut frame = gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &self.info)
+            .map_err(refused)?;
+        converter.frame_ref(&picture.as_video_frame_ref(), &mut frame);
         Ok(())
     }
 
@@ -108,6 +99,22 @@ impl Canvas {
         let buffer = self.buffer.make_mut();
         gst_video::VideoFrameRef::from_buffer_ref_writable(buffer, &self.info).map_err(refused)
     }
+}
+
+/// Draws pictures of one size into one area of the canvas.
+fn converter(
+    from: &gst_video::VideoInfo,
+    canvas: &gst_video::VideoInfo,
+    area: Area,
+) -> Result<gst_video::VideoConverter, gst::glib::BoolError> {
+    let mut config = gst_video::VideoConverterConfig::new();
+    config.set_dest_x(area.x as i32);
+    config.set_dest_y(area.y as i32);
+    config.set_dest_width(Some(area.width as i32));
+    config.set_dest_height(Some(area.height as i32));
+    config.set_fill_border(false);
+    config.set_threads(1);
+    gst_video::VideoConverter::new(from, canvas, Some(config))
 }
 
 /// A picture of words, in the size of an area.

@@ -5,7 +5,7 @@ use super::wire::{self, Answer, MOST_READ, Order, Said};
 use super::{FilmError, FilmPlan, canvas, encoders, source};
 use crate::recorder::RecorderProgram;
 use crate::recorder::{plugin_path, require_element};
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -131,8 +131,8 @@ fn read<R: Read + Seek>(
     length: u32,
 ) -> io::Result<Vec<u8>> {
     let input = match inputs.entry(number) {
-        std::collections::btree_map::Entry::Occupied(there) => there.into_mut(),
-        std::collections::btree_map::Entry::Vacant(place) => place.insert(open(number)?),
+        Entry::Occupied(there) => there.into_mut(),
+        Entry::Vacant(place) => place.insert(open(number)?),
     };
     input.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
