@@ -56,12 +56,11 @@ step("a hearing is held, and its film is made although the server is killed", { 
     async () => {
       const part = await firstPart();
       if (part !== undefined) seen.add(part);
-      return (await readdir(derived())).includes("room.mp4");
+      return (await readdir(derived())).sort().join() === "room.json,room.mp4,room.vtt";
     },
     240_000,
   );
   assert.deepEqual([...seen].filter((part) => part !== first), [], "the first part is not made again");
-  assert.deepEqual((await readdir(derived())).sort(), ["room.json", "room.mp4", "room.vtt"]);
 });
 
 step("what is handed out verifies, and says what is not sealed", { timeout: 60_000 }, async () => {

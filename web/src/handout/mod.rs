@@ -105,7 +105,7 @@ struct Data<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     name: &'a str,
-    text: &'a str,
+    text: String,
     language: Language,
     weak: bool,
     start_ms: u32,
@@ -183,7 +183,7 @@ fn line<'a>(line: &'a DraftText, room: Option<&RoomFacts>) -> Line<'a> {
     let film_ms = |at: u32| room.and_then(|room| room.stretches.film_ms(at.into()));
     Line {
         name: &line.name,
-        text: &line.text,
+        text: line.as_written(),
         language: line.language,
         weak: line.weak,
         start_ms: line.start_ms,

@@ -18,7 +18,7 @@ pub(super) fn webvtt(lines: &[DraftText], stretches: &Stretches) -> String {
         let until = until.max(from + LEAST_MS);
         let (from, until) = (clock(from), clock(until));
         let (name, language) = (escaped(&line.name), line.language.code());
-        let said = escaped(&line.text);
+        let said = escaped(&line.as_written());
         text.push_str(&format!(
             "\n{from} --> {until}\n<v {name}><lang {language}>{said}</lang></v>\n"
         ));
@@ -66,6 +66,7 @@ mod tests {
             confidence: 1.0,
             weak: false,
             words: Vec::new(),
+            written: Vec::new(),
         };
         let stretch = |from_ms, to_ms| Stretch { from_ms, to_ms };
         let stretches = Stretches::new([stretch(0, 1_000), stretch(3_600_000, 7_200_000)]);
