@@ -1,5 +1,10 @@
 //! The room file of a short hearing, looked at by FFmpeg.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that unwraps says where it failed"
+)]
+
 use otyrys_media::Codec;
 use otyrys_media::film::{
     Chapter, FilmError, FilmInput, FilmNotice, FilmPerson, FilmPlan, FilmSource, Part, Stretch,

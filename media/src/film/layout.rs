@@ -64,13 +64,17 @@ fn place(room: Area, columns: u32, people: u32, number: u32) -> Area {
 }
 
 impl Area {
-    /// Where the picture goes, and the name under it.
+    /// Where the picture goes, and the name right under it.
     pub(super) fn split(self) -> (Self, Self) {
-        let height = self.height.saturating_sub(NAME_HEIGHT);
-        let picture = Self { height, ..self };
+        let above = self.height.saturating_sub(NAME_HEIGHT);
+        let fitted = Self { height: above, ..self }.fit(16, 9);
+        let picture = Self {
+            y: self.y + even((above - fitted.height) / 2),
+            ..fitted
+        };
         let name = Self {
-            y: self.y + height,
-            height: self.height - height,
+            y: picture.y + picture.height,
+            height: NAME_HEIGHT,
             ..self
         };
         (picture, name)
