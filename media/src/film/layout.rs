@@ -67,7 +67,11 @@ impl Area {
     /// Where the picture goes, and the name right under it.
     pub(super) fn split(self) -> (Self, Self) {
         let above = self.height.saturating_sub(NAME_HEIGHT);
-        let fitted = Self { height: above, ..self }.fit(16, 9);
+        let fitted = Self {
+            height: above,
+            ..self
+        }
+        .fit(16, 9);
         let picture = Self {
             y: self.y + even((above - fitted.height) / 2),
             ..fitted
