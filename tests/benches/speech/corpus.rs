@@ -70,7 +70,7 @@ impl Corpus {
             said.push(' ');
             parts.extend([json!(sentence.path), json!(pause_ms)]);
         }
-        let kinds: [(_, _, _, Vec<(String, Vec<Value>)>); 4] = [
+        let kinds: [(_, _, _, Vec<Said>); 4] = [
             ("sentences, ru", "ru", false, read),
             ("telephone, ru", "ru", false, of(&russian)),
             ("telephone, en", "en", false, of(&english)),
@@ -92,8 +92,11 @@ impl Corpus {
     }
 }
 
-/// What is said in a file of one recording, and what the file is made of.
-fn alone(recording: &Recording) -> (String, Vec<Value>) {
+/// What is said in a file, and what the file is made of.
+type Said = (String, Vec<Value>);
+
+/// A file of one recording.
+fn alone(recording: &Recording) -> Said {
     let parts = vec![json!(MARGIN_MS), json!(recording.path), json!(MARGIN_MS)];
     (recording.said.clone(), parts)
 }
