@@ -41,7 +41,8 @@ pub(crate) const LONG: &[&str] = &[ROOM_FILE];
 const ROOM_FILE_ATTEMPTS: u32 = 10;
 
 /// How long a job may take before somebody else may take it over: longer than packing the longest
-/// hearing; a job of this process is never run twice at once, since one loop runs them all.
+/// hearing, and what takes longer keeps its own; a job of this process is never run twice at once,
+/// since one loop runs all of its kind.
 const LEASE: Duration = Duration::from_secs(30 * 60);
 /// How often the queue is looked at.
 const LOOK: Duration = Duration::from_millis(300);
