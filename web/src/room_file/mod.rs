@@ -42,7 +42,7 @@ const DEATHS: u32 = 2;
 
 /// Makes the room file of a hearing whose bundle is there, from the first part that is missing.
 /// `tell` is told the percentage that is done, and its error ends the work. Nothing if there is
-/// nothing on record..
+/// nothing on record.
 ///
 /// # Errors
 /// See [`RoomFileError`]. What was made so far stays.
