@@ -24,7 +24,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
             "otyrys-storage",
         ],
     ),
-    ("otyrys-tests", &["otyrys-media"]),
+    ("otyrys-tests", &["otyrys-media", "otyrys-transcribe"]),
     ("otyrys-fuzz", &["otyrys-media"]),
 ];
 
