@@ -43,7 +43,7 @@ impl Second {
 }
 
 impl Part {
-    /// Writes the part as [`Part::read_index`] and [`join`](super::join) read it.
+    /// Writes the part as [`join`](super::join) reads it.
     ///
     /// # Errors
     /// Those of `to`.
