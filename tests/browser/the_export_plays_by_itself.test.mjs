@@ -85,7 +85,7 @@ step("the film has chapters, sound and a picture", { timeout: 60_000 }, async ()
 
 step("a plain browser plays it from a folder", { timeout: 120_000 }, async () => {
   browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-  page = await browser.newPage({ viewport: DESK, locale: "ru-RU" });
+  page = await (await browser.newContext({ viewport: DESK, locale: "ru-RU" })).newPage();
   page.on("request", (request) => asked.push(request.url()));
   const faults = [];
   page.on("pageerror", (error) => faults.push(error.message));
