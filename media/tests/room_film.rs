@@ -27,33 +27,26 @@ fn program() -> RecorderProgram {
     RecorderProgram::this(&["--exact", "--ignored", "--nocapture", "film_process"])
 }
 
-fn ffmpeg(arguments: &str) -> Vec<u8> {
-    let run = Command::new("ffmpeg")
-        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(
-        run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
+/// Runs a tool that must succeed.
+fn run(tool: &mut Command) -> Vec<u8> {
+    let run = tool.output().unwrap();
+    let complaint = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{complaint}");
     run.stdout
 }
 
+fn ffmpeg(arguments: &str) -> Vec<u8> {
+    run(Command::new("ffmpeg")
+        .args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"])
+        .args(arguments.split_whitespace()))
+}
+
 fn probe(arguments: &str, file: &Path) -> String {
-    let run = Command::new("ffprobe")
+    let told = run(Command::new("ffprobe")
         .args(["-v", "error"])
         .args(arguments.split_whitespace())
-        .arg(file)
-        .output()
-        .unwrap();
-    assert!(
-        run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    String::from_utf8(run.stdout).unwrap()
+        .arg(file));
+    String::from_utf8(told).unwrap()
 }
 
 /// A hearing in a folder.
@@ -352,38 +345,4 @@ fn what_was_made_before_the_process_died_is_not_made_again() {
     println!("peaks around the seam: {least:.4} to {most:.4}");
     assert!(least > 0.9 * most, "{least} {most}");
     assert!(colour(&film, 64.1, 632, 340)[0] > 150);
-}
-
-/// Run by hand: what a second of four people costs, `cargo nextest run --run-ignored all -E
-/// 'test(four_people)' --no-capture`.
-#[test]
-#[ignore = "measures for a minute"]
-fn four_people_cost_this_much() {
-    const SECONDS: u64 = 60;
-    let mut hearing = Hearing::new(&["A", "B", "C", "D"], &[(0, SECONDS * 1_000)]);
-    for person in 0..4 {
-        let ms = (0, SECONDS * 1_000);
-        let voice = format!("anoisesrc=c=pink:a=0.2:d={SECONDS}:seed={person}");
-        hearing.track(person, FilmSource::Microphone, Codec::Opus, ms, &voice);
-        let face = format!("testsrc2=size=640x360:rate=30:d={SECONDS}");
-        hearing.track(person, FilmSource::Camera, Codec::Vp8, ms, &face);
-    }
-    // Of children that were waited for, in hundredths of a second (proc(5), cutime and cstime).
-    let spent = || -> u64 {
-        let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
-    };
-    let (before, began) = (spent(), std::time::Instant::now());
-    let (film, broken) = hearing.film(&[]);
-    assert!(broken.is_empty(), "{broken:?}");
-    let cpu = (spent() - before) as f64 / 100.0 / SECONDS as f64;
-    let wall = began.elapsed().as_secs_f64() / SECONDS as f64;
-    let kbps = fs::metadata(film).unwrap().len() * 8 / 1_000 / SECONDS;
-    println!("{cpu:.2} s of processor and {wall:.2} s for a second of record; {kbps} kbit/s");
 }

@@ -23,7 +23,7 @@ use std::{
 use tokio::{sync::mpsc, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How often the end of a growing file is looked at. The recorder writes a chunk each 0.7 s.
+/// How often the end of a growing file is looked at. The recorder writes a chunk each 0.6 s.
 const LOOK: Duration = Duration::from_millis(250);
 /// How soon a line is stored again that the database did not take. Recognition waits meanwhile.
 const STORE_AGAIN: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ pub(crate) const SAMPLES: usize = 256;
 const LONGEST_CHUNK: u64 = 4 << 20;
 
 /// So much speech by the levels that the sender wrote, recorded as silence, is a fault: with chunks
-/// of 0.7 s never one alone. With what is written late and the time until it is looked at the bench
+/// of 0.6 s never one alone. With what is written late and the time until it is looked at the bench
 /// knows within 3 s.
 const UNHEARD: Duration = Duration::from_millis(800);
 /// Sound that is never louder than this is digital silence: -74 dB of full scale. What counts as
@@ -241,7 +241,7 @@ mod tests {
 
     const ALLOWED: Duration = Duration::from_secs(3);
     /// As the recorder writes it.
-    const CHUNK: Duration = Duration::from_millis(700);
+    const CHUNK: Duration = Duration::from_millis(600);
 
     fn fault(health: &TrackHealth, now: Instant) -> Option<RecordFault> {
         health.fault(now, ALLOWED)

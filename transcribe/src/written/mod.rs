@@ -9,6 +9,8 @@
 
 mod kazakh;
 mod number;
+#[cfg(test)]
+mod properties;
 mod reading;
 mod russian;
 mod tokens;
