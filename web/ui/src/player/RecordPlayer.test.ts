@@ -49,18 +49,42 @@ describe("RecordPlayer", () => {
   });
 
   it("nudges a file that drifts a little and resets one that drifts far", () => {
-    const { clock, player, judge } = setUp();
-    player.play();
+    const { clock, player, judge, witness } = setUp();
+    player.playFrom(4_000);
     clock.run(1_000);
     judge.currentTime += 0.15;
     clock.run(TICK_MS);
     expect(judge.playbackRate).toBeCloseTo(1 - NUDGE);
-    clock.run(3_000);
+    expect(witness.playbackRate).toBe(1);
+    clock.run(2_000);
     expect(judge.playbackRate).toBe(1);
     expect(Math.abs(judge.currentTime * 1000 - player.getSnapshot().positionMs)).toBeLessThan(70);
     judge.currentTime -= (DRIFT_SEEK_MS + 200) / 1000;
     clock.run(TICK_MS);
     expect(Math.abs(judge.currentTime * 1000 - player.getSnapshot().positionMs)).toBeLessThan(20);
+  });
+
+  it("stretches nobody's voice because playing began late", () => {
+    const { clock, player, judge, witness } = setUp();
+    for (const element of [judge, witness]) element.startDelayMs = 250;
+    player.playFrom(4_500);
+    const rates = new Set<number>();
+    for (let passed = 0; passed < 2_000; passed += TICK_MS) {
+      clock.run(TICK_MS);
+      rates.add(judge.playbackRate).add(witness.playbackRate);
+    }
+    expect([...rates]).toEqual([1]);
+    expect(Math.abs(judge.currentTime * 1000 - player.getSnapshot().positionMs)).toBeLessThan(70);
+    expect(judge.currentTime).toBeGreaterThan(6);
+  });
+
+  it("goes on without a file that stands still although it has data", () => {
+    const { clock, player, judge, witness } = setUp();
+    witness.pace = 0;
+    player.playFrom(4_500);
+    clock.run(2_000);
+    expect(player.getSnapshot().positionMs).toBeGreaterThan(6_300);
+    expect(judge.playbackRate).toBe(1);
   });
 
   it("keeps a file that runs slow within hearing of the others", () => {

@@ -62,11 +62,20 @@ export type Clock = {
 /** Whether a file is known to have nothing at a moment of the record, so that nobody waits for it. */
 export type SilentAt = (ms: number) => boolean;
 
-type Deck = { segment: Segment; element: MediaElementLike; silentAt: SilentAt; stalledSince: number | null };
+type Deck = {
+  segment: Segment;
+  element: MediaElementLike;
+  silentAt: SilentAt;
+  stalledSince: number | null;
+  /** `currentTime` of the element at the last tick, and whether it has gone on by itself since the one before. */
+  wasAt: number;
+  moves: boolean;
+};
 
 /**
  * Plays all files of a record together. A master clock runs in record time; each element is
  * started, stopped and set to `clock - startsMs`, and drift is corrected, gently where it is small.
+ * Where all that is heard is late, it is the clock that is put right: nothing is heard stretched.
  */
 export class RecordPlayer {
   private readonly clock: Clock;
@@ -122,7 +131,7 @@ export class RecordPlayer {
     }
     // Nobody sounds like another person at another speed.
     element.preservesPitch = true;
-    this.decks.set(id, { segment, element, silentAt, stalledSince: null });
+    this.decks.set(id, { segment, element, silentAt, stalledSince: null, wasAt: element.currentTime, moves: false });
     this.align(true);
   }
 
@@ -180,6 +189,7 @@ export class RecordPlayer {
       this.anchor(this.snapshot.positionMs);
       this.update({ waiting: false });
     }
+    this.follow();
     const positionMs = this.position();
     if (positionMs >= this.snapshot.durationMs) {
       this.update({ positionMs: this.snapshot.durationMs, active: [] });
@@ -189,6 +199,23 @@ export class RecordPlayer {
     }
     this.update({ positionMs, active: this.activeAt(positionMs) });
     this.align(false);
+  }
+
+  /** Sets the clock to the elements that play where all are on one side of it: a start takes time. */
+  private follow(): void {
+    const positionMs = this.position();
+    const drifts: number[] = [];
+    for (const deck of this.decks.values()) {
+      const { element } = deck;
+      deck.moves = !element.paused && !element.seeking && element.currentTime !== deck.wasAt;
+      deck.wasAt = element.currentTime;
+      if (deck.moves && this.isTurnOf(deck, positionMs)) drifts.push(driftOf(deck, positionMs));
+    }
+    const [least, most] = [Math.min(...drifts), Math.max(...drifts)];
+    const shared = least > 0 ? least : Math.min(0, most);
+    // What is farther off is at a wrong place, and is set to the right one.
+    const followed = Math.abs(shared) > DRIFT_TOLERATED_MS && Math.abs(shared) <= DRIFT_SEEK_MS;
+    if (drifts.length > 0 && followed) this.anchor(positionMs + shared);
   }
 
   /** Whether an element whose turn it is has no data yet; each is waited for only so long. */
@@ -227,12 +254,15 @@ export class RecordPlayer {
         if (positionMs < segment.startsMs && element.currentTime !== 0) element.currentTime = 0;
         continue;
       }
-      const wantedMs = positionMs - segment.startsMs;
-      const driftMs = element.currentTime * 1000 - wantedMs;
+      const driftMs = driftOf(deck, positionMs);
       const starting = playing && element.paused;
       const far = Math.abs(driftMs) > (exactly || starting ? DRIFT_TOLERATED_MS : DRIFT_SEEK_MS);
-      if (far && !element.seeking) element.currentTime = wantedMs / 1000;
-      const nudge = far || Math.abs(driftMs) <= DRIFT_TOLERATED_MS ? 0 : driftMs > 0 ? -NUDGE : NUDGE;
+      if (far && !element.seeking) {
+        element.currentTime = (positionMs - segment.startsMs) / 1000;
+        deck.wasAt = element.currentTime;
+      }
+      const near = !deck.moves || far || Math.abs(driftMs) <= DRIFT_TOLERATED_MS;
+      const nudge = near ? 0 : driftMs > 0 ? -NUDGE : NUDGE;
       const wantedRate = rate * (1 + nudge);
       if (element.playbackRate !== wantedRate) element.playbackRate = wantedRate;
       if (playing && !waiting && element.paused) void element.play().catch(() => undefined);
@@ -276,6 +306,11 @@ export class RecordPlayer {
 
 function lengthOf(segments: readonly Segment[], durationMs: number): number {
   return Math.max(durationMs, ...segments.map(({ endsMs }) => endsMs));
+}
+
+/** How far an element is ahead of a position of the clock, in milliseconds. */
+function driftOf({ segment, element }: Deck, positionMs: number): number {
+  return segment.startsMs + element.currentTime * 1000 - positionMs;
 }
 
 function hasFailed(element: MediaElementLike): boolean {

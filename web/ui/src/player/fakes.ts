@@ -40,9 +40,13 @@ export class FakeElement implements MediaElementLike {
   error: unknown = null;
   /** How fast this element really runs, for drift. */
   pace = 1;
+  /** How long it takes from being told to play to the first sound. */
+  startDelayMs = 0;
+  private delayMs = 0;
 
   play(): Promise<void> {
     this.paused = false;
+    this.delayMs = this.startDelayMs;
     return Promise.resolve();
   }
 
@@ -51,6 +55,8 @@ export class FakeElement implements MediaElementLike {
   }
 
   advance(ms: number): void {
-    if (!this.paused && this.readyState >= 2) this.currentTime += (ms / 1000) * this.playbackRate * this.pace;
+    if (this.paused || this.readyState < 2) return;
+    if (this.delayMs > 0) this.delayMs -= ms;
+    else this.currentTime += (ms / 1000) * this.playbackRate * this.pace;
   }
 }
