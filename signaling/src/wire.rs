@@ -330,6 +330,15 @@ pub enum ServerMessage {
         /// The line.
         line: DraftLine,
     },
+    /// What somebody is saying, as far as the machine makes it out. Their line replaces it. Only to
+    /// those who may read the draft.
+    Guess {
+        /// Who speaks: the owner of the track.
+        #[ts(type = "string")]
+        participant: ParticipantId,
+        /// In place of the last one; absent when it is over, whether a line came of it or not.
+        guess: Option<DraftGuess>,
+    },
     /// How the draft is doing. Only to those who may read it.
     Draft {
         /// The state.
@@ -443,6 +452,20 @@ pub struct ParticipantView {
     pub recorded: bool,
     /// A rehearsal participant sits in this seat; a person who opens the link takes it over.
     pub rehearsal: bool,
+}
+
+/// An utterance while it is being spoken. It is kept nowhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DraftGuess {
+    /// Where it begins, milliseconds into the record; so does its line, unless it gets too long for
+    /// one.
+    pub start_ms: u32,
+    /// Language it is recognised in.
+    pub language: Language,
+    /// The words that stay until the line comes.
+    pub agreed: String,
+    /// The words after those, which may still change.
+    pub rest: String,
 }
 
 /// A line of the draft protocol: the machine's text, under the authenticated speaker.

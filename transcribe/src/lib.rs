@@ -2,7 +2,7 @@
 //!
 //! It is: model files ([`models`]), a decoder that follows a file while it is written
 //! ([`decode`]), speech detection and cutting ([`segments`]), whisper on worker threads
-//! ([`recogniser`]), numbers, dates and articles as a protocol writes them ([`mod@written`]), the
+//! ([`recogniser`]), what of its guesses stays ([`agreement`]), numbers, dates and articles as a protocol writes them ([`mod@written`]), the
 //! court's dictionary ([`corrections`]), which language a speaker speaks ([`language_choice`]), the
 //! measure of how good the result is ([`mod@wer`]), and how loud a recording is
 //! ([`mod@loudness`]).
@@ -19,6 +19,7 @@
 //! else keeps a thread for each core. Without it results are the same: ggml asks OpenBLAS for
 //! one thread before each product, so the others only sleep.
 
+pub mod agreement;
 pub mod corrections;
 pub mod decode;
 pub mod language_choice;
@@ -30,13 +31,14 @@ pub mod segments;
 pub mod wer;
 pub mod written;
 
+pub use agreement::Agreement;
 pub use corrections::{Correction, CorrectionError, Corrections};
 pub use language_choice::LanguageChoice;
 pub use loudness::loudness;
 pub use models::{ModelError, ModelInfo, ModelName};
 pub use recogniser::{
-    Doubt, Feed, FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserError,
-    RecogniserEvent, Word,
+    Doubt, Feed, FeedId, FeedInfo, Guess, Language, Line, Recogniser, RecogniserConfig,
+    RecogniserError, RecogniserEvent, Word,
 };
 pub use rewriting::{Change, Rewriting, RewrittenWords};
 pub use wer::wer;

@@ -101,6 +101,26 @@ impl Segmenter {
         cut.pop().or_else(|| self.cutter.close())
     }
 
+    /// How long the utterance is that is being spoken, and when it began, both in ms: on the record
+    /// clock, where its speech begins. Nothing while nobody speaks.
+    pub fn growing(&self) -> Option<(u64, u64)> {
+        let open = self.cutter.open.as_ref().filter(|open| open.is_speech())?;
+        let speech = open.start + (open.lead * FRAME) as u64;
+        let length = open.samples.len() as u64 / SAMPLES_PER_MS;
+        Some((self.cutter.starts_ms + speech / SAMPLES_PER_MS, length))
+    }
+
+    /// A copy of that utterance so far.
+    pub fn so_far(&self) -> Option<Segment> {
+        let open = self.cutter.open.as_ref().filter(|open| open.is_speech())?;
+        let pad_after = open.silence.min(PAD);
+        let samples = open.samples.clone();
+        Some(
+            self.cutter
+                .segment(open.start, samples, open.lead, pad_after),
+        )
+    }
+
     /// Position of the next sample in the file.
     fn position(&self) -> u64 {
         self.cutter.position + self.partial.len() as u64
@@ -163,6 +183,12 @@ impl Open {
     fn voiced(&self) -> usize {
         self.scores.iter().filter(|&&score| score >= OFF).count()
     }
+
+    /// Whether it would be kept if it ended now.
+    fn is_speech(&self) -> bool {
+        // What a cut left behind may be nothing but the silence after the speech.
+        self.silence < self.scores.len() - self.lead && self.voiced() >= self.least
+    }
 }
 
 impl Cutter {
@@ -219,9 +245,7 @@ impl Cutter {
         let keep = open.scores.len() - open.silence.saturating_sub(PAD);
         let rest = open.samples.split_off(keep * FRAME);
         self.remember(&rest);
-        // What a cut left behind may be nothing but the silence after the speech.
-        let only_silence = open.silence >= open.scores.len() - open.lead;
-        if only_silence || open.voiced() < open.least {
+        if !open.is_speech() {
             return None;
         }
         let pad_after = open.silence.min(PAD);
@@ -327,6 +351,24 @@ mod tests {
         assert_eq!(segments.len(), 2);
         assert_eq!(segments[0].end_ms, 28_000);
         assert_eq!(segments[1].start_ms, 28_000);
+    }
+
+    #[test]
+    fn what_is_being_spoken_can_be_heard_before_it_ends() {
+        let mut segmenter = Segmenter::new(5_000);
+        assert_eq!(segmenter.growing(), None);
+        for score in run(&[(0.1, 400), (0.9, 3_200)]) {
+            segmenter.cutter.push(&[score; FRAME], score);
+        }
+        // 400 ms are 25 frames, 200 ms of them stay as padding before 200 frames of speech.
+        assert_eq!(segmenter.growing(), Some((5_400, 3_408)));
+        let so_far = segmenter.so_far().unwrap();
+        assert_eq!((so_far.speech_start_ms, so_far.end_ms), (5_400, 8_600));
+        for score in run(&[(0.1, 700)]) {
+            segmenter.cutter.push(&[score; FRAME], score);
+        }
+        assert_eq!(segmenter.growing(), None);
+        assert_eq!(segmenter.so_far(), None);
     }
 
     #[test]

@@ -213,6 +213,8 @@ pub struct DraftConfig {
     pub workers: usize,
     /// Width of the search for the likeliest words; 1 is the quickest.
     pub beam: u8,
+    /// Whether words are shown while they are being spoken.
+    pub live: bool,
     /// ggml model for every language without one of its own. Empty: `ggml-base.bin` in
     /// [`Self::models_dir`].
     pub model: Option<PathBuf>,
@@ -267,6 +269,7 @@ impl Default for DraftConfig {
             enabled: true,
             workers: 1,
             beam: 5,
+            live: true,
             model: None,
             model_kk: None,
             model_ru: None,

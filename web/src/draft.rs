@@ -4,14 +4,14 @@ use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
 use bytes::Bytes;
 use otyrys_signaling::{
     Language,
-    wire::{DraftLine, DraftOffReason, DraftState, Word, WrittenWords},
+    wire::{DraftGuess, DraftLine, DraftOffReason, DraftState, Word, WrittenWords},
 };
 use otyrys_storage::{
     LineRow, SegmentFacts, StorageError,
     ids::{HearingId, LineId, SegmentId},
 };
 use otyrys_transcribe::{
-    Corrections, FeedId, FeedInfo, Language as SpokenLanguage, Line, ModelError, Recogniser,
+    Corrections, FeedId, FeedInfo, Guess, Language as SpokenLanguage, Line, ModelError, Recogniser,
     RecogniserConfig, RecogniserError, RecogniserEvent, models,
 };
 use std::{
@@ -235,6 +235,13 @@ impl Draft {
             let Some(event) = event else { return };
             let notice = match event {
                 RecogniserEvent::Line(line) => self.store(line).await,
+                RecogniserEvent::Guess(guess) => self.guessed(guess),
+                RecogniserEvent::GuessOver { feed } => self.followed(feed).map(|of| {
+                    (
+                        Some(of.facts.hearing),
+                        DraftNotice::Guess(of.facts.participant, None),
+                    )
+                }),
                 RecogniserEvent::FeedFinished { feed } => {
                     let followed = self.lock().feeds.remove(&feed);
                     followed.map(|Followed { facts, .. }| {
@@ -258,8 +265,34 @@ impl Draft {
         }
     }
 
+    fn guessed(&self, guess: Guess) -> Option<(Option<HearingId>, DraftNotice)> {
+        let Followed {
+            facts,
+            known_until_ms,
+        } = self.followed(guess.feed)?;
+        if guess.start_ms < known_until_ms {
+            return None;
+        }
+        let text = |words: &[otyrys_transcribe::Word]| {
+            let words: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
+            words.join(" ")
+        };
+        let guess = DraftGuess {
+            start_ms: ms(guess.start_ms),
+            language: serde_json::from_value(guess.language.code().into()).ok()?,
+            agreed: text(&guess.agreed),
+            rest: text(&guess.rest),
+        };
+        let notice = DraftNotice::Guess(facts.participant, Some(guess));
+        Some((Some(facts.hearing), notice))
+    }
+
+    fn followed(&self, feed: FeedId) -> Option<Followed> {
+        self.lock().feeds.get(&feed).cloned()
+    }
+
     async fn store(&self, line: Line) -> Option<(Option<HearingId>, DraftNotice)> {
-        let followed = self.lock().feeds.get(&line.feed).cloned()?;
+        let followed = self.followed(line.feed)?;
         if line.start_ms < followed.known_until_ms {
             return None;
         }
@@ -323,6 +356,7 @@ async fn start_recogniser(
             language_models,
             workers: NonZeroUsize::new(config.workers).unwrap_or(NonZeroUsize::MIN),
             beam: config.beam,
+            guesses: config.live,
         })?;
         let name = path
             .file_name()

@@ -17,6 +17,7 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Outcome<()> 
         language_models: BTreeMap::new(),
         workers: NonZeroUsize::MIN,
         beam: argument()?.parse()?,
+        guesses: false,
     })?;
     let mut answers = std::io::stdout().lock();
     writeln!(answers, "ready")?;
@@ -40,7 +41,9 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Outcome<()> 
                 RecogniserEvent::Line(line) => texts.push(line.text),
                 RecogniserEvent::FeedFinished { .. } => break,
                 RecogniserEvent::Failed { reason, .. } => return Err(reason.into()),
-                RecogniserEvent::Behind { .. } => {}
+                RecogniserEvent::Guess(_)
+                | RecogniserEvent::GuessOver { .. }
+                | RecogniserEvent::Behind { .. } => {}
             }
         }
         writeln!(answers, "{}", texts.join(" "))?;

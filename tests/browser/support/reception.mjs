@@ -9,8 +9,10 @@ export async function receptionOf(person) {
     const open = window.keptConnections.filter(({ connectionState }) => connectionState !== "closed");
     const most = { audio: {}, video: {} };
     const sent = { bytes: 0, pictures: [], frames: 0 };
+    // Firefox gives no statistics of a connection that is closed while it is asked.
+    const soon = new Promise((done) => setTimeout(() => done(new Map()), 2_000));
     for (const connection of open) {
-      for (const report of (await connection.getStats()).values()) {
+      for (const report of (await Promise.race([connection.getStats(), soon])).values()) {
         if (report.type === "outbound-rtp") {
           sent.bytes += report.bytesSent ?? 0;
           if (report.kind === "video") sent.pictures.push(report.frameHeight ?? 0);

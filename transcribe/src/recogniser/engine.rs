@@ -1,7 +1,9 @@
 //! whisper itself: an utterance in, a line out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use whisper_rs::{
     FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
@@ -9,6 +11,7 @@ use whisper_rs::{
 
 use super::feed::FeedProfile;
 use super::guards::{self, Doubt, Verdict};
+use super::queue::Queue;
 use super::words::{self, Token, Word};
 use super::{FeedId, Line, RecogniserError};
 use crate::models::{self, ModelInfo};
@@ -32,6 +35,10 @@ pub(super) trait Engine: Send {
         profile: &FeedProfile,
         segment: &Segment,
     ) -> Result<Option<Line>, String>;
+
+    /// The words of an utterance that is still being spoken, roughly and soon; none where nobody
+    /// may have said anything.
+    fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String>;
 }
 
 /// A loaded model, shared by all workers.
@@ -58,22 +65,33 @@ impl Model {
 /// One worker's whisper: a state for each model, made when first needed (about 100 MB each
 /// for base).
 pub(super) struct Whisper {
-    models: std::sync::Arc<[Model]>,
+    models: Arc<[Model]>,
     states: HashMap<usize, WhisperState>,
-    /// Parameters for each language. whisper-rs leaks the language's name each time it is
-    /// set, so it is set once.
-    params: HashMap<super::Language, FullParams<'static, 'static>>,
+    /// Parameters for each language, of lines and of guesses. whisper-rs leaks the language's name
+    /// and what ends a pass each time they are set, so they are set once.
+    params: HashMap<(super::Language, Pass), FullParams<'static, 'static>>,
     /// Width of the search.
     beam: u8,
+    queue: Arc<Queue>,
+}
+
+/// What a pass of whisper is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Pass {
+    Line,
+    /// The likeliest word each time, and it gives way to lines.
+    Guess,
 }
 
 impl Whisper {
-    pub(super) fn new(models: std::sync::Arc<[Model]>, beam: u8) -> Self {
+    /// A guess that is under way when there is more to do on `queue` ends without words.
+    pub(super) fn new(models: Arc<[Model]>, beam: u8, queue: Arc<Queue>) -> Self {
         Self {
             models,
             states: HashMap::new(),
             params: HashMap::new(),
             beam,
+            queue,
         }
     }
 
@@ -83,6 +101,7 @@ impl Whisper {
         profile: &FeedProfile,
         samples: &[f32],
         prompt: &[i32],
+        of: Pass,
     ) -> Result<Vec<Token>, String> {
         let model = &self.models[profile.model].context;
         let state = match self.states.entry(profile.model) {
@@ -93,8 +112,14 @@ impl Whisper {
         };
         let base = self
             .params
-            .entry(profile.language)
-            .or_insert_with(|| parameters(profile.language.code(), self.beam));
+            .entry((profile.language, of))
+            .or_insert_with(|| {
+                let code = profile.language.code();
+                match of {
+                    Pass::Line => parameters(code, self.beam),
+                    Pass::Guess => giving_way(parameters(code, 1), Arc::clone(&self.queue)),
+                }
+            });
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
         params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
@@ -150,15 +175,14 @@ impl Engine for Whisper {
         profile: &FeedProfile,
         segment: &Segment,
     ) -> Result<Option<Line>, String> {
-        let mut samples = std::borrow::Cow::Borrowed(segment.samples.as_slice());
-        if samples.len() < SHORTEST_SAMPLES {
-            samples.to_mut().resize(SHORTEST_SAMPLES, 0.0);
-        }
+        let samples = long_enough(&segment.samples);
         let prompt = self.prompt_tokens(profile);
-        let mut heard = Heard::from(self.pass(profile, &samples, &prompt)?, segment, profile);
+        let tokens = self.pass(profile, &samples, &prompt, Pass::Line)?;
+        let mut heard = Heard::from(tokens, segment, profile);
         if heard.verdict != Verdict::Keep && !prompt.is_empty() {
             // A prompt helps with names and now and then misleads: listen again without it.
-            heard = Heard::from(self.pass(profile, &samples, &[])?, segment, profile);
+            let tokens = self.pass(profile, &samples, &[], Pass::Line)?;
+            heard = Heard::from(tokens, segment, profile);
         }
         let doubt = match heard.verdict {
             Verdict::Invented => {
@@ -170,6 +194,26 @@ impl Engine for Whisper {
         };
         Ok(Some(heard.line(feed, profile, segment, doubt)))
     }
+
+    fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
+        let samples = long_enough(&segment.samples);
+        let prompt = self.prompt_tokens(profile);
+        let tokens = self.pass(profile, &samples, &prompt, Pass::Guess)?;
+        let heard = Heard::from(tokens, segment, profile);
+        Ok(match heard.verdict {
+            Verdict::Keep => heard.words,
+            Verdict::Doubt(_) | Verdict::Invented => Vec::new(),
+        })
+    }
+}
+
+/// As much as whisper takes.
+fn long_enough(samples: &[f32]) -> Cow<'_, [f32]> {
+    let mut samples = Cow::Borrowed(samples);
+    if samples.len() < SHORTEST_SAMPLES {
+        samples.to_mut().resize(SHORTEST_SAMPLES, 0.0);
+    }
+    samples
 }
 
 /// What one pass gave.
@@ -244,6 +288,15 @@ fn parameters(language: &'static str, beam: u8) -> FullParams<'static, 'static> 
     params
 }
 
+/// Ends a pass as soon as there is more to do.
+fn giving_way<'a, 'b>(mut params: FullParams<'a, 'b>, queue: Arc<Queue>) -> FullParams<'a, 'b> {
+    // Boxed twice on purpose: whisper-rs 0.16 calls what it is given as if it were the box that it
+    // has made of it, which holds for a box alone.
+    let is_pressed: Box<dyn FnMut() -> bool> = Box::new(move || queue.is_pressed());
+    params.set_abort_callback_safe::<_, Box<dyn FnMut() -> bool>>(is_pressed);
+    params
+}
+
 /// More tokens than anybody speaks in so many samples: 20 characters a second, and in Kazakh no
 /// fewer than 1.5 characters in a token. Over a noise whisper can repeat one sound to the end of
 /// its window, which takes a hundred times as long and keeps everybody else's words waiting.
@@ -268,5 +321,38 @@ mod tests {
         assert_eq!(audio_context(2 * 16_000, 1_500), 256);
         assert_eq!(audio_context(25 * 16_000, 1_500), 1_408);
         assert_eq!(audio_context(28 * 16_000, 1_500), 1_500);
+    }
+
+    #[test]
+    fn a_guess_gives_way_to_what_is_final() {
+        let cache = std::env::var_os("OTYRYS_CACHE").map(std::path::PathBuf::from);
+        let cache = cache.unwrap_or_else(|| {
+            let home = std::env::var_os("HOME").unwrap();
+            Path::new(&home).join(".cache/otyrys")
+        });
+        let model = Model::load(&cache.join("models/ggml-base.bin")).unwrap();
+        let queue = Arc::new(Queue::default());
+        let mut whisper = Whisper::new(Arc::new([model]), 5, Arc::clone(&queue));
+        let profile = Arc::new(FeedProfile {
+            language: crate::Language::RUSSIAN,
+            prompt: String::new(),
+            model: 0,
+            weak: false,
+        });
+        let segment = Segment {
+            start_ms: 0,
+            end_ms: 2_000,
+            speech_start_ms: 0,
+            speech_end_ms: 2_000,
+            samples: vec![0.0; 32_000],
+        };
+        assert!(whisper.guess(&profile, &segment).is_ok());
+        queue.push(super::super::queue::Job {
+            feed: FeedId(1),
+            work: super::super::queue::Work::End,
+        });
+        assert!(whisper.guess(&profile, &segment).is_err());
+        let line = whisper.recognise(FeedId(1), &profile, &segment);
+        assert!(line.is_ok(), "a line gives way to nothing: {line:?}");
     }
 }

@@ -140,12 +140,19 @@ impl Drop for Feed {
     }
 }
 
+/// An utterance that is being spoken is guessed at again when it has grown by this much, in ms.
+const GUESS_EVERY_MS: u64 = 2_000;
+
 /// Decoded sound -> utterances -> queue. Lives on the decoder's thread.
 pub(super) struct FeedSink {
     pub(super) feed: FeedId,
     pub(super) profile: Arc<FeedProfile>,
     pub(super) segmenter: Segmenter,
     pub(super) queue: Arc<Queue>,
+    /// Whether utterances are guessed at while they are being spoken.
+    pub(super) guesses: bool,
+    /// The utterance that was guessed at last, by its beginning, and how long it was then, in ms.
+    pub(super) guessed: (u64, u64),
 }
 
 impl FeedSink {
@@ -155,12 +162,31 @@ impl FeedSink {
             work: Work::Recognise(Arc::clone(&self.profile), segment),
         });
     }
+
+    fn guess(&mut self) {
+        let Some((start_ms, length_ms)) = self.segmenter.growing() else {
+            return;
+        };
+        let (of_ms, at_ms) = self.guessed;
+        let known_ms = if of_ms == start_ms { at_ms } else { 0 };
+        if length_ms < known_ms + GUESS_EVERY_MS {
+            return;
+        }
+        self.guessed = (start_ms, length_ms);
+        self.queue.offer(self.feed, || {
+            let so_far = self.segmenter.so_far()?;
+            Some(Work::Guess(Arc::clone(&self.profile), so_far))
+        });
+    }
 }
 
 impl PcmSink for FeedSink {
     fn samples(&mut self, at: u64, samples: &[f32]) {
         for segment in self.segmenter.push(at, samples) {
             self.enqueue(segment);
+        }
+        if self.guesses {
+            self.guess();
         }
     }
 

@@ -16,8 +16,8 @@ mod worker;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
@@ -55,6 +55,9 @@ pub struct RecogniserConfig {
     /// 5 was measured to get 16.2 % of Russian words wrong, 1 to get 17.9 %, in two thirds of the
     /// time.
     pub beam: u8,
+    /// Whether utterances are guessed at while they are being spoken
+    /// ([`RecogniserEvent::Guess`]), as far as workers have nothing else to do.
+    pub guesses: bool,
 }
 
 /// Why the recogniser, or a feed, cannot go on.
@@ -145,11 +148,45 @@ impl std::fmt::Debug for Line {
     }
 }
 
+/// An utterance that is still being spoken.
+#[derive(Clone, PartialEq)]
+pub struct Guess {
+    /// Whose words they are.
+    pub feed: FeedId,
+    /// When the speech begins, in ms on the record clock: that of the line, unless it turns out too
+    /// long for one.
+    pub start_ms: u64,
+    /// The language that is assumed.
+    pub language: Language,
+    /// The words that stay until the line comes ([`crate::Agreement`]).
+    pub agreed: Vec<Word>,
+    /// The words after those, which the next guess may change.
+    pub rest: Vec<Word>,
+}
+
+impl std::fmt::Debug for Guess {
+    // Spoken words are never logged.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guess")
+            .field("feed", &self.feed)
+            .field("start_ms", &self.start_ms)
+            .field("language", &self.language)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What the recogniser tells.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecogniserEvent {
     /// An utterance was recognised. Those of one feed come in order.
     Line(Line),
+    /// What is being said, as far as it is known. Left out where the reader is slow.
+    Guess(Guess),
+    /// What was guessed at is over. The line, if it gave one, came just before.
+    GuessOver {
+        /// The feed.
+        feed: FeedId,
+    },
     /// All lines of the feed were delivered; the feed is gone.
     FeedFinished {
         /// The feed.
@@ -179,6 +216,7 @@ pub struct Recogniser {
     /// Index in `models` of each language's own model; 0 is the default.
     own_models: BTreeMap<Language, usize>,
     shared: Arc<Shared>,
+    guesses: bool,
     workers: Vec<JoinHandle<()>>,
     next_feed: AtomicU64,
 }
@@ -214,12 +252,14 @@ impl Recogniser {
             decoders: Arc::default(),
             events,
             told_behind_ms: AtomicU64::new(0),
+            guesses: Mutex::default(),
         });
         // Made first: its Drop stops the workers that did start if one does not.
         let mut recogniser = Self {
             models,
             own_models,
             shared,
+            guesses: config.guesses,
             workers: Vec::new(),
             next_feed: AtomicU64::new(1),
         };
@@ -229,7 +269,10 @@ impl Recogniser {
             let models = Arc::clone(&recogniser.models);
             let worker = thread::Builder::new()
                 .name(format!("whisper-{index}"))
-                .spawn(move || shared.work(|| Whisper::new(Arc::clone(&models), beam)))
+                .spawn(move || {
+                    let queue = Arc::clone(&shared.queue);
+                    shared.work(|| Whisper::new(Arc::clone(&models), beam, Arc::clone(&queue)));
+                })
                 .map_err(RecogniserError::Thread)?;
             recogniser.workers.push(worker);
         }
@@ -258,6 +301,8 @@ impl Recogniser {
             }),
             segmenter: Segmenter::new(info.starts_ms),
             queue: Arc::clone(&self.shared.queue),
+            guesses: self.guesses,
+            guessed: (0, 0),
         })?);
         self.shared.decoders.insert(feed, Arc::clone(&decoder));
         Ok(Feed::new(feed, decoder))

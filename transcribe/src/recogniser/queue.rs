@@ -1,7 +1,8 @@
 //! Utterances that wait for a worker: bounded, first come first served, one at a time for
-//! each feed so that its lines come in order.
+//! each feed so that its lines come in order. Guesses at utterances that are still being spoken come
+//! after all of them, and are dropped rather than late.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Work {
     Recognise(Arc<FeedProfile>, Segment),
+    /// The utterance is still being spoken: this much of it.
+    Guess(Arc<FeedProfile>, Segment),
     /// The feed's file could not be decoded further.
     Damaged(String),
     /// All of the feed was given before.
@@ -38,12 +41,32 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
+    /// The newest of each feed.
+    guesses: BTreeMap<FeedId, Work>,
     busy: HashSet<FeedId>,
     waiting_ms: u64,
     closed: bool,
 }
 
 impl Queue {
+    /// Offers a guess in place of the feed's last one, unless there is more than guesses to do.
+    pub(super) fn offer(&self, feed: FeedId, guess: impl FnOnce() -> Option<Work>) {
+        let mut state = self.lock();
+        if state.closed || !state.jobs.is_empty() {
+            return;
+        }
+        if let Some(guess) = guess() {
+            state.guesses.insert(feed, guess);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Whether a guess should give way: there is an utterance to recognise, or an end.
+    pub(super) fn is_pressed(&self) -> bool {
+        let state = self.lock();
+        state.closed || !state.jobs.is_empty()
+    }
+
     /// Adds a job. Speech waits while too much of it is queued, until there is room or the
     /// queue is closed.
     pub(super) fn push(&self, job: Job) {
@@ -55,12 +78,14 @@ impl Queue {
             state.waiting_ms += segment.duration_ms();
         }
         if !state.closed {
+            // What it was a guess at has ended.
+            state.guesses.remove(&job.feed);
             state.jobs.push_back(job);
             self.changed.notify_all();
         }
     }
 
-    /// The oldest job of a feed that no other worker serves; waits for one. `None` once the
+    /// The oldest job of a feed that no other worker serves, or a guess if there is none; waits for one. `None` once the
     /// queue is closed. [`Self::done`] must follow.
     pub(super) fn take(&self) -> Option<Job> {
         let mut state = self.lock();
@@ -75,6 +100,14 @@ impl Queue {
             if let Some(job) = next.and_then(|index| state.jobs.remove(index)) {
                 state.busy.insert(job.feed);
                 return Some(job);
+            }
+            let free = |feed: &&FeedId| !state.busy.contains(feed);
+            if state.jobs.is_empty()
+                && let Some(feed) = state.guesses.keys().find(free).copied()
+                && let Some(work) = state.guesses.remove(&feed)
+            {
+                state.busy.insert(feed);
+                return Some(Job { feed, work });
             }
             state = self.wait(state);
         }
@@ -98,6 +131,7 @@ impl Queue {
         let mut state = self.lock();
         state.closed = true;
         state.jobs.clear();
+        state.guesses.clear();
         self.changed.notify_all();
     }
 
@@ -120,5 +154,72 @@ impl Queue {
         self.changed
             .wait(state)
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Language;
+    use super::*;
+
+    fn segment(start_ms: u64) -> (Arc<FeedProfile>, Segment) {
+        let profile = Arc::new(FeedProfile {
+            language: Language::RUSSIAN,
+            prompt: String::new(),
+            model: 0,
+            weak: false,
+        });
+        let segment = Segment {
+            start_ms,
+            end_ms: start_ms + 1_000,
+            speech_start_ms: start_ms,
+            speech_end_ms: start_ms + 1_000,
+            samples: Vec::new(),
+        };
+        (profile, segment)
+    }
+
+    fn offer(queue: &Queue, feed: u64, start_ms: u64) {
+        let (profile, segment) = segment(start_ms);
+        queue.offer(FeedId(feed), || Some(Work::Guess(profile, segment)));
+    }
+
+    fn push(queue: &Queue, feed: u64, start_ms: u64) {
+        let (profile, segment) = segment(start_ms);
+        queue.push(Job {
+            feed: FeedId(feed),
+            work: Work::Recognise(profile, segment),
+        });
+    }
+
+    /// The next job: of which feed, from where on, and whether it is a guess.
+    fn take(queue: &Queue) -> (u64, u64, bool) {
+        let job = queue.take().unwrap();
+        match job.work {
+            Work::Recognise(_, segment) => (job.feed.0, segment.start_ms, false),
+            Work::Guess(_, segment) => (job.feed.0, segment.start_ms, true),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn guesses_wait_for_all_that_is_final_and_are_dropped_rather_than_late() {
+        let queue = Queue::default();
+        offer(&queue, 1, 10);
+        offer(&queue, 1, 20);
+        offer(&queue, 2, 30);
+        push(&queue, 2, 40);
+        offer(&queue, 3, 50);
+        assert!(queue.is_pressed());
+        assert_eq!(take(&queue), (2, 40, false), "what is final comes first");
+        assert!(!queue.is_pressed());
+        queue.done(FeedId(2), 1_000);
+        assert_eq!(take(&queue), (1, 20, true), "only the newest guess");
+        offer(&queue, 1, 60);
+        offer(&queue, 4, 70);
+        assert_eq!(take(&queue), (4, 70, true), "one at a time for each feed");
+        queue.done(FeedId(1), 0);
+        assert_eq!(take(&queue), (1, 60, true));
+        assert_eq!(queue.waiting_ms(), 0, "guesses make nobody behind");
     }
 }

@@ -1,8 +1,9 @@
 //! A worker: takes utterances from the queue until it is closed, and outlives a crash.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
@@ -11,7 +12,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::engine::Engine;
 use super::feed::Decoders;
 use super::queue::{Job, Queue, Work};
-use super::{FeedId, RecogniserEvent};
+use super::{FeedId, Guess, Language, RecogniserEvent, Word};
+use crate::agreement::Agreement;
 
 /// The page should say so when a line comes this much later than it could.
 const BEHIND_FROM_MS: u64 = 10_000;
@@ -29,6 +31,15 @@ pub(super) struct Shared {
     pub(super) events: Sender<RecogniserEvent>,
     /// The backlog last told, in ms.
     pub(super) told_behind_ms: AtomicU64,
+    /// The guesses at what is being spoken.
+    pub(super) guesses: Mutex<HashMap<FeedId, Guessed>>,
+}
+
+/// The guesses at one utterance.
+#[derive(Debug)]
+pub(super) struct Guessed {
+    start_ms: u64,
+    agreement: Agreement,
 }
 
 impl Shared {
@@ -42,10 +53,14 @@ impl Shared {
                 Work::Recognise(_, segment) => segment.duration_ms(),
                 _ => 0,
             };
+            let is_guess = matches!(job.work, Work::Guess(..));
             let outcome = catch_unwind(AssertUnwindSafe(|| self.handle(&mut engine, job)));
             if outcome.is_err() {
                 self.failed(feed, "the recogniser crashed on an utterance".to_owned());
                 engine = make();
+            }
+            if !is_guess {
+                self.end_guess(feed);
             }
             self.queue.done(feed, speech_ms);
             self.tell_backlog();
@@ -60,11 +75,51 @@ impl Shared {
                 Ok(None) => {}
                 Err(reason) => self.failed(feed, reason),
             },
+            Work::Guess(profile, segment) => {
+                let start_ms = segment.speech_start_ms;
+                // Nobody misses a guess that fails: the line comes.
+                if let Ok(words) = engine.guess(&profile, &segment) {
+                    self.tell_guess(feed, start_ms, profile.language, words);
+                }
+            }
             Work::Damaged(reason) => self.failed(feed, reason),
             Work::End => {
+                self.end_guess(feed);
                 self.decoders.remove(feed);
                 self.send(RecogniserEvent::FeedFinished { feed });
             }
+        }
+    }
+
+    fn tell_guess(&self, feed: FeedId, start_ms: u64, language: Language, words: Vec<Word>) {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let guessed = guesses
+            .entry(feed)
+            .and_modify(|guessed| {
+                if guessed.start_ms != start_ms {
+                    *guessed = Guessed::at(start_ms);
+                }
+            })
+            .or_insert_with(|| Guessed::at(start_ms));
+        guessed.agreement.hear(words);
+        let guess = Guess {
+            feed,
+            start_ms,
+            language,
+            agreed: guessed.agreement.agreed().to_vec(),
+            rest: guessed.agreement.rest().to_vec(),
+        };
+        // The next one says more.
+        let _ = self.events.try_send(RecogniserEvent::Guess(guess));
+    }
+
+    /// What was guessed at is over, with a line or without one.
+    fn end_guess(&self, feed: FeedId) {
+        let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let guessed = guesses.remove(&feed);
+        drop(guesses);
+        if guessed.is_some() {
+            self.send(RecogniserEvent::GuessOver { feed });
         }
     }
 
@@ -98,6 +153,15 @@ impl Shared {
     }
 }
 
+impl Guessed {
+    fn at(start_ms: u64) -> Self {
+        Self {
+            start_ms,
+            agreement: Agreement::default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::thread;
@@ -109,7 +173,7 @@ mod tests {
     use super::*;
     use crate::segments::Segment;
 
-    /// Says its segment's start; panics at 13 and fails at 14.
+    /// Says its segment's start; panics at 13 and fails at 14. Guesses a word for each second.
     struct Fake;
 
     impl Engine for Fake {
@@ -135,6 +199,16 @@ mod tests {
                 words: Vec::new(),
             }))
         }
+
+        fn guess(&mut self, _: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
+            let words = (0..segment.duration_ms() / 1_000).map(|at| Word {
+                text: at.to_string(),
+                start_ms: segment.start_ms + at * 1_000,
+                end_ms: segment.start_ms + (at + 1) * 1_000,
+                confidence: 1.0,
+            });
+            Ok(words.collect())
+        }
     }
 
     fn run(jobs: Vec<(u64, Option<u64>)>, workers: usize) -> Vec<String> {
@@ -144,6 +218,7 @@ mod tests {
             decoders: Arc::default(),
             events,
             told_behind_ms: AtomicU64::new(0),
+            guesses: Mutex::default(),
         });
         let profile = Arc::new(FeedProfile {
             language: Language::RUSSIAN,
@@ -184,7 +259,9 @@ mod tests {
                     ended += 1;
                     seen.push(format!("{} end", feed.0));
                 }
-                RecogniserEvent::Behind { .. } => {}
+                RecogniserEvent::Guess(_)
+                | RecogniserEvent::GuessOver { .. }
+                | RecogniserEvent::Behind { .. } => {}
             }
         }
         shared.queue.close();
@@ -223,5 +300,54 @@ mod tests {
             assert_eq!(of.len(), 41);
             assert!(of.is_sorted() && of[40].ends_with("end"), "{of:?}");
         }
+    }
+
+    #[test]
+    fn guesses_agree_until_the_line_comes() {
+        let (events, mut heard) = mpsc::channel(100);
+        let shared = Shared {
+            queue: Arc::default(),
+            decoders: Arc::default(),
+            events,
+            told_behind_ms: AtomicU64::new(0),
+            guesses: Mutex::default(),
+        };
+        let feed = FeedId(1);
+        let profile = Arc::new(FeedProfile {
+            language: Language::RUSSIAN,
+            prompt: String::new(),
+            model: 0,
+            weak: false,
+        });
+        let segment = |seconds: u64| Segment {
+            start_ms: 500,
+            end_ms: 500 + seconds * 1_000,
+            speech_start_ms: 500,
+            speech_end_ms: 500 + seconds * 1_000,
+            samples: Vec::new(),
+        };
+        for seconds in [2, 4] {
+            let work = Work::Guess(Arc::clone(&profile), segment(seconds));
+            shared.handle(&mut Fake, Job { feed, work });
+        }
+        let work = Work::Recognise(profile, segment(5));
+        shared.queue.push(Job { feed, work });
+        let queue = Arc::clone(&shared.queue);
+        let worker = thread::spawn(move || shared.work(|| Fake));
+        let mut seen = Vec::new();
+        while seen.last() != Some(&"over".to_owned()) {
+            seen.push(match heard.blocking_recv().unwrap() {
+                RecogniserEvent::Guess(guess) => {
+                    assert_eq!((guess.feed, guess.start_ms), (feed, 500));
+                    format!("{} stay, {} may", guess.agreed.len(), guess.rest.len())
+                }
+                RecogniserEvent::Line(_) => "line".to_owned(),
+                RecogniserEvent::GuessOver { .. } => "over".to_owned(),
+                other => panic!("{other:?}"),
+            });
+        }
+        queue.close();
+        worker.join().unwrap();
+        assert_eq!(seen, ["0 stay, 2 may", "2 stay, 2 may", "line", "over"]);
     }
 }

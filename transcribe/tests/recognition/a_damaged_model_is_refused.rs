@@ -12,6 +12,7 @@ fn refusal(path: &Path) -> ModelError {
         language_models: Default::default(),
         workers: 1.try_into().unwrap(),
         beam: 5,
+        guesses: false,
     };
     match Recogniser::start(config) {
         Err(RecogniserError::Model(error)) => error,

@@ -155,6 +155,7 @@ pub(crate) fn recogniser() -> (Recogniser, Receiver<RecogniserEvent>) {
         language_models: Default::default(),
         workers: 1.try_into().unwrap(),
         beam: 5,
+        guesses: true,
     })
     .unwrap()
 }

@@ -13,3 +13,4 @@ mod a_damaged_model_is_refused;
 mod an_imported_model_has_the_published_bytes;
 mod silence_is_not_written_down;
 mod what_a_person_says_is_written_down;
+mod words_are_read_while_they_are_spoken;

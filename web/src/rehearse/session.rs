@@ -313,6 +313,7 @@ impl Connection {
             ServerMessage::Speaking { .. }
             | ServerMessage::LayersWatched { .. }
             | ServerMessage::LineQuality { .. }
+            | ServerMessage::Guess { .. }
             | ServerMessage::SoundOnly { .. } => {}
             ServerMessage::Line { line } => {
                 // Nobody listens: the line is for others.

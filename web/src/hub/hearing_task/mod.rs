@@ -25,8 +25,8 @@ use otyrys_signaling::{
     Actor, Command, Graph, Hearing, HearingEvent, HearingState, RecordFault, Sink, TrackRef,
     favoured_pictures, hearing_view, who_receives_what,
     wire::{
-        Act, ByeReason, ClientMessage, DraftLine, DraftState, ErrorCode, HearingView, ListeningId,
-        PROTOCOL_VERSION, ServerMessage,
+        Act, ByeReason, ClientMessage, DraftGuess, DraftLine, DraftState, ErrorCode, HearingView,
+        ListeningId, PROTOCOL_VERSION, ServerMessage,
     },
 };
 use otyrys_storage::{
@@ -87,6 +87,8 @@ pub(super) enum Input {
 pub enum DraftNotice {
     /// A line, stored already.
     Line(DraftLine),
+    /// What somebody is saying; nothing when that is over.
+    Guess(ParticipantId, Option<DraftGuess>),
     /// A file of the record has been read to its end.
     SegmentRead(SegmentId),
     /// How it is doing.
@@ -500,6 +502,7 @@ impl HearingTask {
     async fn draft_notice(&mut self, notice: DraftNotice) -> Result<(), HubError> {
         let message = match notice {
             DraftNotice::Line(line) => ServerMessage::Line { line },
+            DraftNotice::Guess(participant, guess) => ServerMessage::Guess { participant, guess },
             DraftNotice::SegmentRead(segment) => {
                 let command = Command::SegmentDrafted { segment };
                 let outcome = self.act(Actor::Server, None, &command).await;

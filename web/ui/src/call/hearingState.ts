@@ -1,3 +1,4 @@
+import type { DraftGuess } from "../wire/DraftGuess";
 import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { ErrorCode } from "../wire/ErrorCode";
@@ -25,6 +26,8 @@ export type HearingSnapshot = {
   lastSpeaker: string | null;
   streams: ReadonlyMap<string, RemoteStreams>;
   lines: readonly DraftLine[];
+  /** What people are saying, as far as the machine makes it out, by person. */
+  guesses: ReadonlyMap<string, DraftGuess>;
   draft: DraftState | null;
   /** How good lines are: this person's own, for the bench everybody's. */
   quality: ReadonlyMap<string, LineQuality>;
@@ -45,6 +48,7 @@ export const EMPTY_HEARING: HearingSnapshot = {
   lastSpeaker: null,
   streams: new Map(),
   lines: [],
+  guesses: new Map(),
   draft: null,
   quality: new Map(),
   soundOnly: false,
@@ -59,8 +63,8 @@ export function afterMessage(
 ): HearingSnapshot {
   switch (message.type) {
     case "welcome":
-      // The server tells anew of a line that carries sound alone.
-      return { ...state, soundOnly: false, problem: null, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
+      // The server tells anew of a line that carries sound alone, and of what is being said.
+      return { ...state, soundOnly: false, guesses: new Map(), problem: null, you: message.you, hearing: message.hearing, recordReadAt: nowMs };
     case "hearing":
       return { ...state, hearing: message.hearing, recordReadAt: nowMs };
     case "speaking": {
@@ -73,6 +77,12 @@ export function afterMessage(
     }
     case "line":
       return { ...state, lines: withLine(state.lines, message.line) };
+    case "guess": {
+      const guesses = new Map(state.guesses);
+      if (message.guess === null) guesses.delete(message.participant);
+      else guesses.set(message.participant, message.guess);
+      return { ...state, guesses };
+    }
     case "draft":
       return { ...state, draft: message.draft };
     case "line_quality":

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import { formatClock } from "../i18n/format";
+import type { DraftGuess } from "../wire/DraftGuess";
 import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { ParticipantView } from "../wire/ParticipantView";
@@ -15,6 +16,8 @@ const AT_END_PX = 40;
 
 type Props = {
   lines: readonly DraftLine[];
+  /** What people are saying, by person. */
+  guesses: ReadonlyMap<string, DraftGuess>;
   draft: DraftState | null;
   people: readonly ParticipantView[];
   /** Plays the record from a moment on. */
@@ -22,7 +25,7 @@ type Props = {
 };
 
 /** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
-export function DraftPanel({ lines, draft, people, onListen }: Props) {
+export function DraftPanel({ lines, guesses, draft, people, onListen }: Props) {
   const { t } = useTranslation();
   const list = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -30,7 +33,7 @@ export function DraftPanel({ lines, draft, people, onListen }: Props) {
 
   useLayoutEffect(() => {
     if (following && list.current !== null) list.current.scrollTop = list.current.scrollHeight;
-  }, [lines, following]);
+  }, [lines, guesses, following]);
 
   // A banner that appears, a turned phone or its tabs change the height; the newest line stays in sight.
   useEffect(() => {
@@ -57,10 +60,14 @@ export function DraftPanel({ lines, draft, people, onListen }: Props) {
       </header>
       <p className="quiet">{t("draft.machine")}</p>
       <ol className="lines" ref={list} onScroll={scrolled} tabIndex={0} aria-label={t("draft.title")}>
-        {lines.length === 0 && <li className="quiet">{t("draft.empty")}</li>}
-        {lines.map((line) => (
-          <Line key={line.id} line={line} person={byId.get(line.participant)} onListen={onListen} />
-        ))}
+        {lines.length + guesses.size === 0 && <li className="quiet">{t("draft.empty")}</li>}
+        {inOrder(lines, guesses).map((entry) =>
+          "line" in entry ? (
+            <Line key={entry.line.id} line={entry.line} person={byId.get(entry.line.participant)} onListen={onListen} />
+          ) : (
+            <Guess key={entry.participant} guess={entry.guess} person={byId.get(entry.participant)} />
+          ),
+        )}
       </ol>
       {!following && (
         <Button className="button small to-end" onPress={() => setFollowing(true)}>
@@ -70,6 +77,22 @@ export function DraftPanel({ lines, draft, people, onListen }: Props) {
       )}
     </section>
   );
+}
+
+type Entry = { line: DraftLine } | { participant: string; guess: DraftGuess };
+
+/** Lines, and what is being said, by where they begin. */
+function inOrder(lines: readonly DraftLine[], guesses: ReadonlyMap<string, DraftGuess>): Entry[] {
+  const entries: Entry[] = lines.map((line) => ({ line }));
+  for (const [participant, guess] of guesses) {
+    const after = entries.findLastIndex((entry) => startOf(entry) <= guess.start_ms);
+    entries.splice(after + 1, 0, { participant, guess });
+  }
+  return entries;
+}
+
+function startOf(entry: Entry): number {
+  return "line" in entry ? entry.line.start_ms : entry.guess.start_ms;
 }
 
 function DraftStatus({ draft }: { draft: DraftState | null }) {
@@ -121,6 +144,26 @@ function Line({ line, person, onListen }: LineProps) {
         )}
       </p>
       <LineText line={line} />
+    </li>
+  );
+}
+
+type GuessProps = { guess: DraftGuess; person: ParticipantView | undefined };
+
+/** What somebody is saying: the line that comes of it takes its place. */
+function Guess({ guess: { start_ms: startMs, language, agreed, rest }, person }: GuessProps) {
+  const { t } = useTranslation();
+  return (
+    <li className="line guess" data-testid={`guess-${person?.id}`}>
+      <p className="line-head">
+        <time>{formatClock(startMs)}</time>
+        <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
+        {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
+        <b className="tag">{t("draft.speaking")}</b>
+      </p>
+      <p className="line-text" lang={language}>
+        {agreed} <i>{rest}</i>…
+      </p>
     </li>
   );
 }

@@ -94,6 +94,7 @@ export function HearingRoom({ session, state, seat }: Props) {
             {hearing.record_ms > 0 && <ReadBackPanel control={readBack} session={session} />}
             <DraftPanel
               lines={state.lines}
+              guesses={state.guesses}
               draft={state.draft}
               people={hearing.participants}
               onListen={(ms) => void readBack.open().playFrom(ms)}

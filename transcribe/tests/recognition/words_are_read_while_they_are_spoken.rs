@@ -1,0 +1,78 @@
+//! What a person says can be read before they have ended, and what was agreed on stays.
+
+use std::time::Duration;
+
+use otyrys_transcribe::{FeedInfo, Guess, Language, Line, RecogniserEvent, wer};
+
+#[tokio::test]
+async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
+    // Two sentences in one breath: 0.2 s between them close no line.
+    let sound: Vec<f32> = crate::common::russian(3)
+        .iter()
+        .flat_map(|utterance| [&utterance.samples[..], &crate::common::silence(200)].concat())
+        .collect();
+    let seconds = sound.len() / 16_000;
+    let sound = [
+        crate::common::silence(500),
+        sound,
+        crate::common::silence(1_500),
+    ]
+    .concat();
+    let file = crate::common::webm(&sound);
+    let (recogniser, mut events) = crate::common::recogniser();
+    let feed = recogniser
+        .open_feed(FeedInfo {
+            language: Language::RUSSIAN,
+            prompt: String::new(),
+            starts_ms: 0,
+        })
+        .unwrap();
+
+    let mut guesses: Vec<Guess> = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut pieces = file.chunks(file.len() / (seconds + 2));
+    loop {
+        match tokio::time::timeout(Duration::from_secs(2), events.recv()).await {
+            Ok(Some(RecogniserEvent::Guess(guess))) => {
+                assert!(lines.is_empty(), "a guess at what has its line");
+                guesses.push(guess);
+            }
+            Ok(Some(RecogniserEvent::Line(line))) => lines.push(line),
+            Ok(Some(RecogniserEvent::GuessOver { .. })) => break,
+            Ok(other) => panic!("{other:?}"),
+            // All that can be made of what it has was told.
+            Err(_) => match pieces.next() {
+                Some(piece) => feed.push(piece.to_vec().into()).unwrap(),
+                None => feed.finish(),
+            },
+        }
+    }
+    recogniser.shutdown().await;
+
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(guesses.len() >= 3, "{} guesses", guesses.len());
+    for guess in &guesses {
+        assert_eq!(guess.start_ms, lines[0].start_ms);
+    }
+    for (before, after) in guesses.iter().zip(&guesses[1..]) {
+        assert!(after.agreed.starts_with(&before.agreed));
+    }
+    let agreed = &guesses.last().unwrap().agreed;
+    assert!(
+        agreed.len() * 2 > lines[0].words.len(),
+        "half of it stays before it ends"
+    );
+    let text = |words: &[otyrys_transcribe::Word]| {
+        let texts: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
+        texts.join(" ")
+    };
+    let of_the_line = text(&lines[0].words[..agreed.len().min(lines[0].words.len())]);
+    let wer = wer(&of_the_line, &text(agreed));
+    println!(
+        "{} guesses, {} words agreed, {:.0} % other than in the line",
+        guesses.len(),
+        agreed.len(),
+        wer * 100.0
+    );
+    assert!(wer < 0.4, "{} against {of_the_line}", text(agreed));
+}
