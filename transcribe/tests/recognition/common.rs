@@ -42,6 +42,17 @@ pub(crate) struct Utterance {
 
 /// The first `count` utterances of Debian's festvox-ru that take at most 7 s.
 pub(crate) fn russian(count: usize) -> Vec<Utterance> {
+    let short = |utterance: &Utterance| utterance.samples.len() <= 7 * 16_000;
+    read(short, count)
+}
+
+/// The first one that takes more than 15 s.
+pub(crate) fn long_russian() -> Utterance {
+    let long = |utterance: &Utterance| utterance.samples.len() > 15 * 16_000;
+    read(long, 1).remove(0)
+}
+
+fn read(which: impl Fn(&Utterance) -> bool, count: usize) -> Vec<Utterance> {
     let folder =
         cache().join("speech/festvox-ru/usr/share/festival/voices/russian/msu_ru_nsh_clunits");
     let folder = present(folder, "run tests/speech/fetch.sh");
@@ -58,7 +69,7 @@ pub(crate) fn russian(count: usize) -> Vec<Utterance> {
                 speech_end_ms: end,
             }
         })
-        .filter(|utterance| utterance.samples.len() <= 7 * 16_000)
+        .filter(which)
         .take(count)
         .collect()
 }

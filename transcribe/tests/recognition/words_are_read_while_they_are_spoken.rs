@@ -6,18 +6,10 @@ use otyrys_transcribe::{FeedInfo, Guess, Language, Line, RecogniserEvent, wer};
 
 #[tokio::test]
 async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
-    // Two sentences in one breath: 0.2 s between them close no line.
-    let sound: Vec<f32> = crate::common::russian(3)
-        .iter()
-        .flat_map(|utterance| [&utterance.samples[..], &crate::common::silence(200)].concat())
-        .collect();
+    let said = crate::common::long_russian();
+    let silence = crate::common::silence(1_500);
+    let sound = [&silence[..], &said.samples, &silence].concat();
     let seconds = sound.len() / 16_000;
-    let sound = [
-        crate::common::silence(500),
-        sound,
-        crate::common::silence(1_500),
-    ]
-    .concat();
     let file = crate::common::webm(&sound);
     let (recogniser, mut events) = crate::common::recogniser();
     let feed = recogniser
@@ -30,9 +22,9 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
 
     let mut guesses: Vec<Guess> = Vec::new();
     let mut lines: Vec<Line> = Vec::new();
-    let mut pieces = file.chunks(file.len() / (seconds + 2));
+    let mut pieces = file.chunks(file.len() / seconds);
     loop {
-        match tokio::time::timeout(Duration::from_secs(2), events.recv()).await {
+        match tokio::time::timeout(Duration::from_millis(700), events.recv()).await {
             Ok(Some(RecogniserEvent::Guess(guess))) => {
                 assert!(lines.is_empty(), "a guess at what has its line");
                 guesses.push(guess);
@@ -40,7 +32,6 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
             Ok(Some(RecogniserEvent::Line(line))) => lines.push(line),
             Ok(Some(RecogniserEvent::GuessOver { .. })) => break,
             Ok(other) => panic!("{other:?}"),
-            // All that can be made of what it has was told.
             Err(_) => match pieces.next() {
                 Some(piece) => feed.push(piece.to_vec().into()).unwrap(),
                 None => feed.finish(),
