@@ -63,6 +63,12 @@ impl Clusters {
         }
     }
 
+    /// Goes on behind damage, where an element begins. What follows there up to the next cluster belongs
+    /// to one that may be lost.
+    pub fn pass(&mut self, damaged_to: u64) {
+        self.position = self.position.max(damaged_to);
+    }
+
     /// How far to step for the element at the beginning of `rest`.
     fn element(&mut self, rest: &[u8]) -> Result<u64, NotOurs> {
         let (id, id_len) = id(rest).ok_or(NotOurs)?;

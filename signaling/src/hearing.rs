@@ -283,6 +283,14 @@ pub enum HearingEvent {
     SegmentDrafted {
         segment: SegmentId,
     },
+    /// A stretch of a file of the record was damaged when the record was to be sealed.
+    RecordDamaged {
+        participant: ParticipantId,
+        source: TrackSource,
+        segment: SegmentId,
+        from_ms: u64,
+        to_ms: u64,
+    },
     StageMarked {
         stage: Stage,
         at_ms: u64,
@@ -876,6 +884,7 @@ impl Hearing {
             HearingEvent::SegmentOpened { .. }
             | HearingEvent::SegmentClosed { .. }
             | HearingEvent::SegmentDrafted { .. }
+            | HearingEvent::RecordDamaged { .. }
             | HearingEvent::DestructionApproved
             | HearingEvent::KeyDestroyed
             | HearingEvent::ListeningBegan { .. }

@@ -9,7 +9,7 @@ use otyrys_storage::ids::ParticipantId;
 use std::collections::BTreeSet;
 
 /// What `viewer` may see of the hearing at `now`. `recorded` are the people whose tracks are being
-/// written at this moment.
+/// written at this moment; `backup_fault`: their second copy is not.
 ///
 /// Someone who has not been admitted sees themselves and nobody else.
 #[must_use]
@@ -17,6 +17,7 @@ pub fn hearing_view(
     hearing: &Hearing,
     viewer: ParticipantId,
     recorded: &BTreeSet<ParticipantId>,
+    backup_fault: bool,
     now: Timestamp,
 ) -> HearingView {
     let subject = hearing.subject();
@@ -36,6 +37,7 @@ pub fn hearing_view(
         record_ms: u32::try_from(hearing.record_ms(now)).unwrap_or(u32::MAX),
         record_fault: hearing.record_fault().filter(|_| conducts),
         faulty_track: hearing.faulty_track().filter(|_| conducts),
+        backup_fault: backup_fault && conducts,
         stage: hearing
             .stages()
             .last()

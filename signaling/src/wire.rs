@@ -422,6 +422,8 @@ pub struct HearingView {
     pub record_fault: Option<RecordFault>,
     /// Whose track it is that cannot be recorded, if it is one.
     pub faulty_track: Option<TrackRef>,
+    /// The second copy of the sound cannot be written. The record goes on without it.
+    pub backup_fault: bool,
     /// The stage marked last.
     pub stage: Option<Stage>,
     /// The people whom this person may see, bench first.

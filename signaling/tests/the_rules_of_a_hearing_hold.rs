@@ -188,7 +188,7 @@ fn whoever_waits_sees_nobody_else() {
     court.waits(court.witness);
     let nobody = BTreeSet::new();
     let seen = |viewer| {
-        let view = hearing_view(&court.hearing, viewer, &nobody, court.now);
+        let view = hearing_view(&court.hearing, viewer, &nobody, true, court.now);
         view.participants.iter().map(|p| p.id).collect::<Vec<_>>()
     };
     assert_eq!(seen(court.witness), [court.witness]);

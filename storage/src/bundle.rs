@@ -65,14 +65,15 @@ pub struct Bundle {
 
 impl Bundle {
     /// Writes and seals the bundle of a hearing in the folder `out`. Everything is checked while
-    /// it is packed: what no longer holds is not sealed. All but manifest, seal and public key is
+    /// it is packed: lines that no longer hold are not sealed, and sound and pictures that no longer
+    /// hold are sealed as what is damaged. All but manifest, seal and public key is
     /// encrypted with the hearing's key. A bundle that is there already is never rewritten: it is read
     /// and returned. Blocks on the disk.
     ///
     /// # Errors
     /// [`StorageError::Conflict`] if a segment has not ended, the events have a gap or the log is
-    /// not that of events and record, [`StorageError::Corrupt`] if the record or a checkpoint does
-    /// not hold, [`StorageError::KeyMissing`] and the like, [`StorageError::DiskFull`] or
+    /// not that of events and record, [`StorageError::Corrupt`] if a line or a checkpoint does not
+    /// hold, [`StorageError::KeyMissing`] and the like, [`StorageError::DiskFull`] or
     /// [`StorageError::NotWritable`]. Nothing is left at `out` then; calling again is safe.
     pub fn write(
         out: &Path,
@@ -270,16 +271,15 @@ impl Packer {
             self.put(&format!("{stem}{ending}"), &bytes)?;
         }
         let path: ArchivePath = format!("{stem}{}", facts.media_ending()).parse()?;
-        let stored = fs::metadata(&paths.media)
-            .map_err(|error| StorageError::file(&paths.media, error))?
-            .len();
+        let stored = files::len(&paths.media)?;
         if stored > stored_len(record.chunks.len() as u64, record.len) {
             return Err(StorageError::corrupt(
                 paths.media.display(),
                 "there is more than was acknowledged",
             ));
         }
-        self.copy(path.clone(), spool.reader(record)?)?;
+        let mut media = spool.reader(record)?;
+        self.copy(path.clone(), &mut media)?;
         Ok(SegmentHead {
             segment: facts.segment,
             path,
@@ -287,6 +287,7 @@ impl Packer {
             ends_ms: record.ends_ms,
             chunks: record.chunks.len() as u64,
             head: record.head,
+            damage: media.damage().to_vec(),
         })
     }
 

@@ -25,6 +25,15 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StorageError>
     rename(partial, path)
 }
 
+/// How long a file is; one that is not there has no bytes.
+pub(crate) fn len(path: &Path) -> Result<u64, StorageError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(StorageError::file(path, error)),
+    }
+}
+
 /// Reads a secret; nothing if there is no such file.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 
 use crate::{
     archive_path::ArchivePath,
+    damage::Damage,
     digest::Digest,
     error::StorageError,
     ids::{HearingId, SegmentId},
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `format` of a manifest.
-pub const BUNDLE_FORMAT: &str = "otyrys-bundle/2";
+pub const BUNDLE_FORMAT: &str = "otyrys-bundle/3";
+/// The format before, in which nothing damaged could be sealed.
+pub(crate) const BUNDLE_FORMAT_2: &str = "otyrys-bundle/2";
 /// Name of the manifest in a bundle.
 pub const MANIFEST_NAME: &str = "manifest.json";
 /// Name of the seal in a bundle: the checkpoint over the log and, as its last leaf, the manifest.
@@ -89,6 +92,9 @@ pub struct SegmentHead {
     pub chunks: u64,
     /// Hash of the last line of the chunk log.
     pub head: Digest,
+    /// What was damaged when it was sealed: zeros stand in its place.
+    #[serde(default)]
+    pub damage: Vec<Damage>,
 }
 
 /// One file.

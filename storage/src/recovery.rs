@@ -2,6 +2,7 @@
 
 use crate::{
     chunk_log::{ChunkLog, Ending},
+    damage::Damage,
     error::StorageError,
     files::{self, PARTIAL_ENDING},
     ids::HearingId,
@@ -26,6 +27,8 @@ pub struct Mended {
     pub cut: u64,
     /// Where it ends now, milliseconds on the hearing's record clock.
     pub ends_ms: u64,
+    /// What of its acknowledged bytes is not what was written.
+    pub damage: Vec<Damage>,
 }
 
 /// What [`RecordSpool::recover`] found.
@@ -33,8 +36,8 @@ pub struct Mended {
 pub struct Recovery {
     /// Segments that were brought to an end.
     pub mended: Vec<Mended>,
-    /// Segments that are damaged in a way that no crash explains, or whose hearing's key is missing.
-    /// They are left untouched, for a person to look at.
+    /// Segments of which a line is damaged in a way that no crash explains, or whose hearing's key is
+    /// missing. They are left untouched, for a person to look at.
     pub damaged: Vec<StorageError>,
 }
 
@@ -119,26 +122,24 @@ impl RecordSpool {
         if log.end.is_some() {
             return Ok(None);
         }
-        let media_len = fs::metadata(&paths.media)
-            .map_err(|error| StorageError::file(&paths.media, error))?
-            .len();
-        if !log.chunks.is_empty() {
-            let media = self.opener(&facts)?;
-            for chunk in &log.chunks {
-                media.read(&paths.media, chunk)?;
-            }
-        }
-        let mended = Mended {
+        let media_len = files::len(&paths.media)?;
+        let mut mended = Mended {
             kept: log.media_len,
-            cut: media_len - log.stored_len(),
+            cut: media_len.saturating_sub(log.stored_len()),
             ends_ms: log.ends_ms,
+            damage: Vec::new(),
             facts,
         };
         if log.chunks.is_empty() {
             remove_segment(&paths)?;
             return Ok(Some(mended));
         }
-        cut(&paths.media, log.stored_len(), &[])?;
+        let record = self.segment(&mended.facts)?;
+        (_, mended.damage) = self.reader(&record)?.examine()?;
+        // One that is shorter than was acknowledged gets no bytes that nobody wrote.
+        if mended.cut > 0 {
+            cut(&paths.media, log.stored_len(), &[])?;
+        }
         cut(
             &paths.log,
             log.log_len,

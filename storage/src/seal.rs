@@ -3,7 +3,7 @@
 use crate::{
     checkpoint::{Checkpoint, origin},
     ids::HearingId,
-    manifest::{BUNDLE_FORMAT, KEY_NAME, MANIFEST_NAME, Manifest, SEAL_NAME},
+    manifest::{BUNDLE_FORMAT, BUNDLE_FORMAT_2, KEY_NAME, MANIFEST_NAME, Manifest, SEAL_NAME},
     merkle::{Tree, leaf_hash, root_with_last},
     node_key::{NodeKey, PublicKey},
     note::VerifierKey,
@@ -51,7 +51,7 @@ pub(crate) fn check(
     if log.leaves.checked_add(1) != Some(sealed.size) || root != Some(sealed.root) {
         return Err(broken_manifest("it is not the manifest that was sealed"));
     }
-    if manifest.format != BUNDLE_FORMAT {
+    if ![BUNDLE_FORMAT, BUNDLE_FORMAT_2].contains(&manifest.format.as_str()) {
         return Err(broken_manifest("it is of another format"));
     }
     if origin(manifest.hearing) != by.name() {

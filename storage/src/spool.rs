@@ -73,6 +73,9 @@ pub struct Tail {
     pub ends_ms: u64,
     /// Nothing will be added. When also `offset + bytes.len() == acknowledged`, this was all.
     pub ended: bool,
+    /// What follows `bytes` is damaged up to here, where a chunk begins or the segment ends. When the
+    /// bytes are wanted from here on, the damage is passed.
+    pub damaged_to: Option<u64>,
 }
 
 impl RecordSpool {
@@ -196,11 +199,12 @@ impl RecordSpool {
     }
 
     /// Acknowledged bytes of a segment from `offset` on, at most `max`. Cheap to call often: of the
-    /// log only the end and the lines of these bytes are read, and what leads to them.
+    /// log only the end and the lines of these bytes are read, and what leads to them. Damage ends
+    /// what is read: see [`Tail::damaged_to`].
     ///
     /// # Errors
-    /// [`StorageError::NotFound`] if there is no such segment, [`StorageError::Corrupt`] if its
-    /// bytes are not what was written, [`StorageError::KeyMissing`] and the like.
+    /// [`StorageError::NotFound`] if there is no such segment, [`StorageError::KeyMissing`] and the
+    /// like.
     pub fn read_from(
         &self,
         facts: &SegmentFacts,
@@ -210,15 +214,20 @@ impl RecordSpool {
         let paths = self.files(facts);
         let (acknowledged, ends_ms, ended) = last_line(&paths.log, facts.starts_ms)?;
         let wanted = acknowledged.saturating_sub(offset).min(max as u64);
-        let mut bytes = Vec::new();
+        let (mut bytes, mut damaged_to) = (Vec::new(), None);
         if wanted > 0 {
             let media = self.opener(facts)?;
             let wanted = usize::try_from(wanted).unwrap_or(max);
             for chunk in chunks_from(&paths.log, offset)? {
                 let chunk = chunk?;
-                let piece = media.read(&paths.media, &chunk)?;
-                let skipped = offset.saturating_sub(chunk.offset) as usize;
-                bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
+                match (media.read(&paths.media, &chunk)?, damaged_to) {
+                    (None, _) => damaged_to = Some(chunk.offset.saturating_add(chunk.len)),
+                    (Some(_), Some(_)) => break,
+                    (Some(piece), None) => {
+                        let skipped = offset.saturating_sub(chunk.offset) as usize;
+                        bytes.extend_from_slice(piece.get(skipped..).unwrap_or_default());
+                    }
+                }
                 if bytes.len() >= wanted {
                     bytes.truncate(wanted);
                     break;
@@ -230,27 +239,22 @@ impl RecordSpool {
             acknowledged,
             ends_ms,
             ended,
+            damaged_to,
         })
     }
 
-    /// Reads the acknowledged bytes of a segment from its first one on.
+    /// Reads the acknowledged bytes of a segment from its first one on, as far as they are there:
+    /// what is damaged keeps nobody from the rest, and of a record file that is gone all is damaged.
     ///
     /// # Errors
-    /// [`StorageError::NotFound`], [`StorageError::Corrupt`], [`StorageError::KeyMissing`] and the
-    /// like.
+    /// [`StorageError::KeyMissing`] and the like; those of the disk.
     pub fn reader(&self, record: &SegmentRecord) -> Result<SegmentReader, StorageError> {
-        let opener = self.opener(&record.facts)?;
+        let media = match self.opener(&record.facts) {
+            Err(StorageError::NotFound(_)) => None,
+            opener => Some(opener?),
+        };
         let path = self.files(&record.facts).media;
-        Ok(SegmentReader::new(path, opener, record.chunks.clone()))
-    }
-
-    /// The digest of a segment's acknowledged bytes, all of which are checked.
-    ///
-    /// # Errors
-    /// As [`RecordSpool::reader`].
-    pub fn digest(&self, record: &SegmentRecord) -> Result<Digest, StorageError> {
-        let path = self.files(&record.facts).media;
-        Digest::of_reader(self.reader(record)?).map_err(|error| StorageError::file(&path, error))
+        Ok(SegmentReader::new(path, media, record))
     }
 
     /// The hearings that have a folder here.
@@ -288,7 +292,7 @@ impl RecordSpool {
     }
 
     /// The record file of a segment, to be read.
-    pub(crate) fn opener(&self, facts: &SegmentFacts) -> Result<ChunkOpener, StorageError> {
+    fn opener(&self, facts: &SegmentFacts) -> Result<ChunkOpener, StorageError> {
         let key = self.keys.key(facts.hearing)?;
         ChunkOpener::open(&self.files(facts).media, key.secret())
     }

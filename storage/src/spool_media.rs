@@ -3,8 +3,10 @@
 
 use crate::{
     bundle::Bundle,
+    damage::Damage,
     error::StorageError,
     files,
+    ids::SegmentId,
     segment::SegmentFacts,
     spool::{RecordSpool, SegmentRecord},
 };
@@ -18,7 +20,8 @@ impl RecordSpool {
     }
 
     /// Removes the record files of a hearing that are in its bundle, which the caller has
-    /// [checked](Bundle::check); tells how many bytes that freed. Interrupted, it leaves whole files
+    /// [checked](Bundle::check); tells how many bytes that freed. A damaged one stays: others may be
+    /// able to read what nobody could here. Interrupted, it leaves whole files
     /// and those of which the bundle has another copy; calling it again is safe.
     ///
     /// # Errors
@@ -35,7 +38,8 @@ impl RecordSpool {
             }
         }
         let mut freed = 0;
-        for record in &records {
+        let whole = |record: &&SegmentRecord| bundle.damage(record.facts.segment).is_empty();
+        for record in records.iter().filter(whole) {
             let path = self.files(&record.facts).media;
             match fs::metadata(&path).and_then(|file| fs::remove_file(&path).map(|()| file.len())) {
                 Ok(len) => freed += len,
@@ -54,5 +58,13 @@ impl Bundle {
     pub fn has(&self, record: &SegmentRecord) -> bool {
         let mut sealed = self.manifest.segments.iter();
         sealed.any(|head| (head.segment, head.head) == (record.facts.segment, record.head))
+    }
+
+    /// What of a segment was damaged when it was sealed.
+    #[must_use]
+    pub fn damage(&self, segment: SegmentId) -> &[Damage] {
+        let mut sealed = self.manifest.segments.iter();
+        let found = sealed.find(|head| head.segment == segment);
+        found.map_or(&[], |head| &head.damage)
     }
 }

@@ -1,28 +1,31 @@
 //! After closing: from events, lines and record to a sealed bundle with the draft protocol.
 
+mod attachments;
+mod examined;
+#[cfg(test)]
+mod tests;
+
 use crate::{
     draft::Draft,
     hub::{self, HubError},
     protocol::{
-        CourtTime, DraftText, HearingFacts, Means, Person, ProtocolDocument, ProtocolError,
-        RecordFile, SpokenWord, StageMark, WrittenWords,
+        CourtTime, DamagedPiece, DraftText, HearingFacts, Means, Person, ProtocolDocument,
+        ProtocolError, RecordFile, SpokenWord, StageMark, WrittenWords,
     },
-    recording::{codec_name, not_in_record},
+    recording::source_named,
     stores::Stores,
 };
+use attachments::{make_playback, missing_sound};
+use examined::{Examined, note_damage};
 use jiff::{Timestamp, tz::Offset};
-use otyrys_media::{
-    Codec,
-    recorder::{RecorderError, make_seekable},
-};
+use otyrys_media::recorder::RecorderError;
 use otyrys_signaling::{Hearing, Participant, TrackSource, wire::DraftLine};
 use otyrys_storage::{
-    ArchivePath, Bundle, BundleInput, HearingLog, Reach, SegmentFacts, SegmentRecord, StorageError,
-    StoredLog,
+    ArchivePath, Bundle, BundleInput, HearingLog, Reach, SegmentFacts, StorageError, StoredLog,
     ids::{HearingId, ParticipantId},
 };
 use serde_json::json;
-use std::{collections::HashMap, fs, io, path::PathBuf};
+use std::{collections::HashMap, io};
 
 /// Why a bundle was not made. It is made anew at the next attempt.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +57,9 @@ pub(crate) async fn end_broken_segments(stores: &Stores, id: HearingId) -> Resul
     for mended in &recovery.mended {
         tracing::warn!(hearing.id = %id, segment.id = %mended.facts.segment, bytes.kept = mended.kept, "a broken file of the record was closed");
     }
+    for error in &recovery.damaged {
+        tracing::error!(hearing.id = %id, %error, "a file of the record does not hold: somebody must look");
+    }
     Ok(())
 }
 
@@ -79,6 +85,9 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
     let hearing = hub::load(&stores.database, id).await?;
     let row = stores.database.hearing(id).await?;
     let lines = draft.lines(id).await?;
+    let stores_there = stores.clone();
+    let segments = tokio::task::spawn_blocking(move || Examined::all(&stores_there, id)).await??;
+    note_damage(stores, id, &segments).await?;
     let log = whole_log(stores, id).await?;
     let mut events = stores.database.events(id).await?;
     // What was stored since is in no bundle.
@@ -92,13 +101,16 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
     let stores_there = stores.clone();
     tokio::task::spawn_blocking(move || -> Result<Bundle, AttachError> {
         let stores = stores_there;
-        let segments = stores.spool.segments(id)?;
+        let mut copies = make_playback(&stores, id, &segments)?;
         let names = names(&hearing);
         let record = segments
             .iter()
-            .map(|segment| record_file(&stores, &names, segment))
+            .map(|segment| {
+                let copy = copies.get(&segment.record.facts.segment);
+                record_file(&names, segment, copy.map(|(path, _)| path))
+            })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut attachments = make_playback(&stores, id, &segments)?;
+        let mut attachments: Vec<_> = copies.drain().map(|(_, copy)| copy).collect();
         attachments.extend(missing_sound(&stores, id, &segments));
         let document = document(&hearing, row.court_offset, lines, record, means);
         let documents = vec![
@@ -148,87 +160,6 @@ async fn whole_log(stores: &Stores, id: HearingId) -> Result<StoredLog, StorageE
     database.hearing_log(id).await
 }
 
-fn make_playback(
-    stores: &Stores,
-    id: HearingId,
-    segments: &[SegmentRecord],
-) -> Result<Vec<(ArchivePath, PathBuf)>, AttachError> {
-    let dir = stores.playback_dir(id);
-    fs::create_dir_all(&dir)?;
-    let mut made = Vec::new();
-    for segment in segments {
-        let path = playback_path(&segment.facts).parse::<ArchivePath>()?;
-        let ending = playback_ending(&segment.facts);
-        let file = dir.join(format!("{}{ending}", segment.facts.segment));
-        if !file.exists() {
-            let part = file.with_extension("part");
-            let mut copy = stores.spool.keys().create_file(id, &part)?;
-            make_seekable(stores.spool.reader(segment)?, &mut copy)?;
-            copy.finish()?;
-            fs::rename(part, &file)?;
-        }
-        made.push((path, file));
-    }
-    Ok(made)
-}
-
-/// What the backup has and the record has not. The record is sealed without it if the backup cannot
-/// be read: it may be gone like the disk that it is for.
-fn missing_sound(
-    stores: &Stores,
-    id: HearingId,
-    segments: &[SegmentRecord],
-) -> Vec<(ArchivePath, PathBuf)> {
-    let found = stores.backup.as_ref().map(|backup| -> Result<_, AttachError> {
-        let copies = backup.segments(id)?;
-        let mut found = Vec::new();
-        for copy in not_in_record(&copies, segments) {
-            let facts = &copy.facts;
-            let path = format!(
-                "backup/{}/{}-{}{}",
-                facts.participant,
-                facts.source,
-                facts.segment,
-                facts.media_ending()
-            );
-            let file = stores.playback_dir(id).join(format!("{}.backup", facts.segment));
-            let mut whole = stores.spool.keys().create_file(id, &file)?;
-            io::copy(&mut backup.reader(copy)?, &mut whole)?;
-            whole.finish()?;
-            tracing::warn!(hearing.id = %id, participant.id = %facts.participant, "the record lacks sound that the backup has: it goes into the bundle");
-            found.push((path.parse()?, file));
-        }
-        Ok(found)
-    });
-    match found {
-        Some(Ok(found)) => found,
-        Some(Err(error)) => {
-            tracing::warn!(hearing.id = %id, %error, "the backup of the sound cannot be read");
-            Vec::new()
-        }
-        None => Vec::new(),
-    }
-}
-
-fn playback_path(facts: &SegmentFacts) -> String {
-    format!(
-        "playback/{}/{}-{}{}",
-        facts.participant,
-        facts.source,
-        facts.segment,
-        playback_ending(facts)
-    )
-}
-
-/// What [`make_seekable`] makes of a file of the record.
-fn playback_ending(facts: &SegmentFacts) -> &'static str {
-    if facts.codec == codec_name(Codec::H264) {
-        ".mp4"
-    } else {
-        ".webm"
-    }
-}
-
 fn record_path(facts: &SegmentFacts) -> String {
     format!(
         "record/{}/{}-{}{}",
@@ -248,27 +179,34 @@ fn names(hearing: &Hearing) -> HashMap<ParticipantId, String> {
 }
 
 fn record_file(
-    stores: &Stores,
     names: &HashMap<ParticipantId, String>,
-    segment: &SegmentRecord,
+    segment: &Examined,
+    copy: Option<&ArchivePath>,
 ) -> Result<RecordFile, AttachError> {
-    let facts = &segment.facts;
-    let source: TrackSource =
-        serde_json::from_value(facts.source.as_str().into()).map_err(|error| {
-            StorageError::Corrupt {
-                what: "a segment's source".to_owned(),
-                reason: error.to_string(),
-            }
-        })?;
+    let facts = &segment.record.facts;
+    let source = source_of(facts)?;
+    let damage = segment.damage.iter().map(|damage| DamagedPiece {
+        from_ms: ms(damage.from_ms),
+        to_ms: ms(damage.to_ms),
+    });
     Ok(RecordFile {
         participant: facts.participant,
         name: names.get(&facts.participant).cloned().unwrap_or_default(),
         source,
         file: record_path(facts),
-        playback: Some(playback_path(facts)),
+        playback: copy.map(ArchivePath::to_string),
         starts_ms: ms(facts.starts_ms),
-        ends_ms: ms(segment.ends_ms),
-        sha256: stores.spool.digest(segment)?.to_string(),
+        ends_ms: ms(segment.record.ends_ms),
+        sha256: segment.sha256.to_string(),
+        damage: damage.collect(),
+    })
+}
+
+/// What a segment carries.
+fn source_of(facts: &SegmentFacts) -> Result<TrackSource, StorageError> {
+    source_named(&facts.source).ok_or_else(|| StorageError::Corrupt {
+        what: format!("segment {}", facts.segment),
+        reason: "its source is unknown".to_owned(),
     })
 }
 

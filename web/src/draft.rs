@@ -1,6 +1,6 @@
 //! The draft protocol: the recogniser reads the record while it grows.
 
-use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
+use crate::{config::DraftConfig, hub::DraftNotice, playable::first_cluster, stores::Stores};
 use bytes::Bytes;
 use otyrys_signaling::{
     Language,
@@ -194,11 +194,26 @@ impl Draft {
                 known_until_ms,
             },
         );
-        let mut offset = 0u64;
+        let (mut offset, mut behind_damage) = (0u64, false);
         loop {
             let (spool, of) = (self.inner.stores.spool.clone(), facts.clone());
-            let tail =
+            let mut tail =
                 tokio::task::spawn_blocking(move || spool.read_from(&of, offset, READ)).await??;
+            if offset == 0 && tail.bytes.is_empty() && tail.damaged_to.is_some() {
+                return Err(DraftError::NoBeginning);
+            }
+            if behind_damage {
+                let all_there = tail.ended || tail.damaged_to.is_some() || tail.bytes.len() == READ;
+                match first_cluster(&tail.bytes) {
+                    None if !all_there => tail.bytes.clear(),
+                    found => {
+                        let skipped = found.unwrap_or(tail.bytes.len());
+                        tail.bytes.drain(..skipped);
+                        offset += skipped as u64;
+                        behind_damage = found.is_none();
+                    }
+                }
+            }
             let read = tail.bytes.len() as u64;
             let mut taken = read > 0;
             if taken {
@@ -208,6 +223,11 @@ impl Draft {
                     Err(RecogniserError::FeedFull) => taken = false,
                     Err(error) => return Err(error.into()),
                 }
+            }
+            if let Some(damaged_to) = tail.damaged_to.filter(|_| taken || read == 0) {
+                tracing::warn!(hearing.id = %facts.hearing, segment.id = %facts.segment, bytes.from = offset, bytes.to = damaged_to, "a damaged piece of the record is not recognised");
+                (offset, behind_damage) = (damaged_to, true);
+                continue;
             }
             if tail.ended && offset == tail.acknowledged {
                 feed.finish();
@@ -329,6 +349,8 @@ enum DraftError {
     Recogniser(#[from] RecogniserError),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error("the beginning of the file is damaged")]
+    NoBeginning,
     #[error("a reader of the record ended: {0}")]
     Reader(#[from] tokio::task::JoinError),
 }

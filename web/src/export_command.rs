@@ -4,6 +4,7 @@ use crate::{
     cli::{CommandError, tell},
     config::Config,
     handout,
+    playable::Playable,
     stores::{Stores, open_backup},
 };
 use clap::Args;
@@ -74,7 +75,8 @@ fn export_backup(backup: &RecordSpool, args: &ExportArgs) -> Result<(), CommandE
             facts.media_ending()
         );
         let path = args.target.join(name);
-        io::copy(&mut backup.reader(&segment)?, &mut fs::File::create(&path)?)?;
+        let mut plays = Playable::new(backup.reader(&segment)?);
+        io::copy(&mut plays, &mut fs::File::create(&path)?)?;
         files.push((path, Duration::from_millis(facts.starts_ms)));
     }
     if files.is_empty() {
@@ -89,4 +91,62 @@ fn export_backup(backup: &RecordSpool, args: &ExportArgs) -> Result<(), CommandE
     );
     tell(&mut io::stdout(), &words);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recording::tests::{Court, LOUD, PACKET, loudness, opus};
+    use otyrys_storage::ids::ParticipantId;
+    use tokio::time;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_backup_comes_out_as_each_voice_and_as_all_of_them_on_one_clock() {
+        let court = Court::open().await;
+        let mut first = court.microphone(1);
+        let hearing = first.hearing;
+        let (quiet, loud) = (opus(200, 0.05), opus(200, 0.4));
+        let mut second = None;
+        let mut clock = time::interval(PACKET);
+        for number in 0..300 {
+            clock.tick().await;
+            if let Some(packet) = quiet.get(number) {
+                court.send(&mut first, packet, LOUD);
+            }
+            // Two seconds later.
+            let Some(number) = number.checked_sub(100) else {
+                continue;
+            };
+            let person = ParticipantId::generate();
+            let second = second.get_or_insert_with(|| court.microphone_of(hearing, person, 2));
+            court.send(second, &loud[number], LOUD);
+        }
+        let (stores, folder) = court.close().await;
+        let backup = stores.backup.expect("a backup");
+        let args = ExportArgs {
+            hearing,
+            target: folder.path().join("export"),
+            backup: true,
+        };
+        export_backup(&backup, &args).expect("exported");
+        let entries = fs::read_dir(&args.target).expect("a folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let voices: Vec<_> = paths
+            .filter(|path| path.extension().is_some_and(|ending| ending == "webm"))
+            .map(|path| loudness(&path).len())
+            .collect();
+        assert_eq!(voices.len(), 2);
+        assert!(
+            voices.iter().all(|tenths| (39..=41).contains(tenths)),
+            "{voices:?}"
+        );
+
+        let room = loudness(&args.target.join(MIXED));
+        assert!((59..=62).contains(&room.len()), "{}", room.len());
+        let mean = |from: usize, to: usize| room[from..to].iter().sum::<f64>() / (to - from) as f64;
+        // The second voice has 64 times the energy of the first.
+        let (alone, both, other) = (mean(3, 18), mean(23, 38), mean(43, 57));
+        assert!(alone > 100.0, "{room:?}");
+        assert!(both > 10.0 * alone && other > 10.0 * alone, "{room:?}");
+    }
 }

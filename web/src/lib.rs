@@ -6,7 +6,7 @@
 //!
 //! - [`edge`]: requests and sockets; [`hub`]: one task for each live hearing.
 //! - `recording`, `draft`: from the media core's taps to files, from files to lines.
-//! - `playback`: the record as it is listened to.
+//! - `playback`: the record as it is listened to; `playable`: also where a piece of it is damaged.
 //! - `jobs`, `closing`, [`registry`], `spent_copies`: what happens after closing.
 //! - `reconciliation`: at the end of the day, what was held against what there is.
 //! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
@@ -30,6 +30,7 @@ pub mod links;
 pub mod log;
 mod metrics;
 pub mod model_command;
+mod playable;
 mod playback;
 pub mod protocol;
 pub mod reconcile_command;

@@ -46,6 +46,9 @@ pub(crate) enum PlaybackError {
     /// The file is not as the recorder writes it.
     #[error(transparent)]
     NotOurs(#[from] NotOurs),
+    /// Its first bytes are damaged, without which no player knows what the others are.
+    #[error("the beginning of the file is damaged")]
+    NoBeginning,
     /// The sound cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -256,13 +259,16 @@ impl SoundFile {
             let before = clusters.position();
             let tail = spool.read_from(&self.facts, before, READ)?;
             clusters.read(&tail.bytes)?;
+            if let Some(to) = tail.damaged_to.filter(|_| clusters.position() == before) {
+                clusters.pass(to);
+            }
             if clusters.position() == before || clusters.position() >= tail.acknowledged {
                 return Ok(WholeClusters::of(&clusters, &tail, self.facts.starts_ms));
             }
         }
     }
 
-    /// Header and clusters from `first` up to `last`.
+    /// Header and clusters from `first` up to `last`, without what of them is damaged.
     fn piece(
         &self,
         spool: &RecordSpool,
@@ -271,13 +277,22 @@ impl SoundFile {
         last: usize,
     ) -> Result<Vec<u8>, PlaybackError> {
         let header = whole.clusters.header_len().unwrap_or(0);
-        let (from, to) = (whole.offset(first), whole.offset(last));
-        let read = |offset: u64, len: u64| {
-            let max = usize::try_from(len).unwrap_or(usize::MAX);
+        let read = |offset: u64, to: u64| {
+            let max = usize::try_from(to - offset).unwrap_or(usize::MAX);
             spool.read_from(&self.facts, offset, max)
         };
         let mut bytes = read(0, header)?.bytes;
-        bytes.extend(read(from, to - from)?.bytes);
+        if bytes.len() as u64 != header {
+            return Err(PlaybackError::NoBeginning);
+        }
+        let (mut at, to) = (whole.offset(first), whole.offset(last));
+        while at < to {
+            let tail = read(at, to)?;
+            bytes.extend(tail.bytes);
+            at = tail
+                .damaged_to
+                .map_or(to, |damaged_to| whole.cluster_from(damaged_to));
+        }
         Ok(bytes)
     }
 }
@@ -304,6 +319,12 @@ impl WholeClusters {
     fn offset(&self, index: usize) -> u64 {
         let found = self.clusters.found().get(index);
         found.map_or(self.ends, |cluster| cluster.offset)
+    }
+
+    /// Where the first cluster begins at or behind a place in the file, or the last whole one ends.
+    fn cluster_from(&self, offset: u64) -> u64 {
+        let found = self.clusters.found();
+        self.offset(found.partition_point(|cluster| cluster.offset < offset))
     }
 
     /// Where a cluster begins on the record clock, or the last whole one ends.

@@ -7,7 +7,7 @@ use otyrys_media::{
     recorder::{CheckError, Checker, FeedId, Heard, Seen},
 };
 use otyrys_signaling::RecordFault;
-use otyrys_storage::{RecordSpool, SegmentFacts, StorageError};
+use otyrys_storage::{RecordSpool, SegmentFacts, StorageError, Tail};
 use std::time::{Duration, Instant};
 use tokio::{sync::mpsc, task::JoinError, time};
 use tokio_util::sync::CancellationToken;
@@ -163,6 +163,8 @@ enum SampleError {
     Storage(#[from] StorageError),
     #[error(transparent)]
     Check(#[from] CheckError),
+    #[error("what was written a moment ago is damaged on the disk")]
+    Damaged,
     #[error("a reader of the record ended: {0}")]
     Reader(#[from] JoinError),
 }
@@ -219,7 +221,12 @@ async fn take(
     let read = tokio::task::spawn_blocking(move || {
         spool.read_from(&chunk.facts, chunk.offset, chunk.len as usize)
     });
-    let bytes = read.await??.bytes;
+    let Tail {
+        bytes, damaged_to, ..
+    } = read.await??;
+    if damaged_to.is_some() {
+        return Err(SampleError::Damaged);
+    }
     if codec == Codec::Opus {
         let heard = checker.listen(&bytes).await?;
         recording.with_health(feed, |health| health.heard(speech, heard));

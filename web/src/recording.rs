@@ -5,7 +5,7 @@
 
 mod backup;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use backup::{Backup, not_in_record};
 
@@ -214,6 +214,12 @@ impl Recording {
     /// Whether a write hangs.
     pub(crate) fn hangs(&self) -> bool {
         self.recorder.stalled_for() > self.fault_after
+    }
+
+    /// Whether there is to be a second copy of the sound and it cannot be written.
+    pub(crate) fn backup_fails(&self) -> bool {
+        let backup = self.backup.as_ref();
+        backup.is_some_and(|backup| backup.fails(self.fault_after))
     }
 
     /// What is wrong with what is written for a hearing, if anything, and with which track.

@@ -1,9 +1,17 @@
 //! `otyrys verify`: checks a bundle offline.
 
-use crate::cli::{CommandError, tell};
+use crate::{
+    cli::{CommandError, tell},
+    protocol::ProtocolDocument,
+};
 use clap::Args;
-use otyrys_storage::{PublicKey, Verdict, verify};
-use std::{fs, io, path::PathBuf, process::ExitCode};
+use otyrys_storage::{DamagedFile, PublicKey, Verdict, verify};
+use std::{
+    fmt::Write,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 /// Which bundle to check.
 #[derive(Debug, Args)]
@@ -17,7 +25,8 @@ pub struct VerifyArgs {
     key: Option<PathBuf>,
 }
 
-/// Checks the bundle; fails if anything in it does not hold.
+/// Checks the bundle; fails if anything in it does not hold. What was damaged when it was sealed, and
+/// is named by the seal, is told and is no failure.
 ///
 /// # Errors
 /// When the bundle or the key cannot be read.
@@ -30,6 +39,9 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
     match verify(&args.bundle, key.as_ref())? {
         Verdict::Holds(report) => {
             tell(&mut out, &report.to_string());
+            if !report.damaged.is_empty() {
+                tell(&mut out, &damage(&args.bundle, &report.damaged));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Verdict::Broken(violations) => {
@@ -40,4 +52,32 @@ pub fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// What the record lacks, with whose it is by the protocol in the bundle.
+fn damage(bundle: &Path, damaged: &[DamagedFile]) -> String {
+    let protocol = fs::read(bundle.join("documents/protocol.json"));
+    let protocol: Option<ProtocolDocument> = protocol
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let pieces: usize = damaged.iter().map(|file| file.damage.len()).sum();
+    let mut words = format!(
+        "\nWARNING: the record was damaged before it was sealed. It is sealed with {pieces} \
+         piece(s) missing:"
+    );
+    for DamagedFile { path, damage } in damaged {
+        let mut files = protocol.iter().flat_map(|protocol| &protocol.record);
+        let name = files
+            .find(|file| file.file == path.as_str())
+            .map(|file| format!(" ({})", file.name))
+            .unwrap_or_default();
+        for piece in damage {
+            // Writing to a string cannot fail.
+            let _ = write!(words, "\n  {path}{name}: {piece}");
+        }
+    }
+    words.push_str(
+        "\nZeros stand in their place; the digests of what was there stand in the log. All else holds.",
+    );
+    words
 }

@@ -41,44 +41,34 @@ impl ChunkSealer {
     }
 }
 
+/// A sector that cannot be read any more (`EIO`, errno(3)): what a rotten disk says.
+const UNREADABLE: i32 = 5;
+
 /// A record file that is being read.
 #[derive(Debug)]
 pub(crate) struct ChunkOpener {
     file: File,
-    opener: Opener,
+    /// Nothing if it does not begin as an encrypted record: then no chunk of it can be read.
+    opener: Option<Opener>,
 }
 
 impl ChunkOpener {
     /// # Errors
-    /// [`StorageError::Corrupt`] if it is no encrypted record file; those of the disk.
+    /// [`StorageError::NotFound`]; those of the disk.
     pub(crate) fn open(path: &Path, hearing_key: &[u8]) -> Result<Self, StorageError> {
-        let mut header = [0; HEADER_LEN];
         let file = File::open(path).map_err(|error| StorageError::file(path, error))?;
-        let opener = match file.read_exact_at(&mut header, 0) {
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
-                return Err(StorageError::file(path, error));
-            }
-            _ => Opener::new(hearing_key, KIND, &header),
-        };
-        let opener = opener.ok_or_else(|| {
-            StorageError::corrupt(path.display(), "it does not begin as an encrypted record")
-        })?;
+        let header = read_at(&file, path, 0, HEADER_LEN)?;
+        let opener = header.and_then(|header| Opener::new(hearing_key, KIND, &header));
         Ok(Self { file, opener })
     }
 
-    /// The bytes of a chunk of the log beside `path`.
+    /// The bytes of a chunk of the log beside `path`; nothing if they are not what was written.
     ///
     /// # Errors
-    /// [`StorageError::Corrupt`], with the second, if they are not what was written.
-    pub(crate) fn read(&self, path: &Path, chunk: &Chunk) -> Result<Vec<u8>, StorageError> {
-        let damaged = || {
-            let (whole, rest) = (chunk.ends_ms / 1000, chunk.ends_ms % 1000);
-            let reason = format!(
-                "the chunk at byte {}, which ends at second {whole}.{rest:03} of the record, is \
-                 not what was written",
-                chunk.offset
-            );
-            StorageError::corrupt(path.display(), reason)
+    /// Those of the disk.
+    pub(crate) fn read(&self, path: &Path, chunk: &Chunk) -> Result<Option<Vec<u8>>, StorageError> {
+        let Some(opener) = &self.opener else {
+            return Ok(None);
         };
         let before = chunk.n.saturating_sub(1).saturating_mul(OVERHEAD as u64);
         let at = chunk
@@ -91,16 +81,23 @@ impl ChunkOpener {
             .metadata()
             .map_err(|e| StorageError::file(path, e))?;
         if on_disk.len().saturating_sub(at) < chunk.len.saturating_add(OVERHEAD as u64) {
-            return Err(damaged());
+            return Ok(None);
         }
-        let mut stored = vec![0; usize::try_from(chunk.len).unwrap_or_default() + OVERHEAD];
-        self.file
-            .read_exact_at(&mut stored, at)
-            .map_err(|error| StorageError::file(path, error))?;
-        self.opener
-            .open(&about(chunk), &stored)
-            .filter(|bytes| Digest::of(bytes) == chunk.sha256)
-            .ok_or_else(damaged)
+        let len = usize::try_from(chunk.len).unwrap_or_default() + OVERHEAD;
+        let stored = read_at(&self.file, path, at, len)?;
+        let opened = stored.and_then(|stored| opener.open(&about(chunk), &stored));
+        Ok(opened.filter(|bytes| Digest::of(bytes) == chunk.sha256))
+    }
+}
+
+/// So many bytes of a file; nothing if it has them not, or the disk cannot read them any more.
+fn read_at(file: &File, path: &Path, at: u64, len: usize) -> Result<Option<Vec<u8>>, StorageError> {
+    let mut bytes = vec![0; len];
+    match file.read_exact_at(&mut bytes, at) {
+        Ok(()) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) if error.raw_os_error() == Some(UNREADABLE) => Ok(None),
+        Err(error) => Err(StorageError::file(path, error)),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Violation, read};
 use crate::{
     chunk_log::ChunkLog,
+    damage::Damage,
     digest::Digest,
     error::StorageError,
     events::{StoredEvent, genesis},
@@ -150,15 +151,28 @@ fn check_media(
     };
     let mut buffer = Vec::new();
     let mut begins_ms = head.starts_ms;
+    let mut damage = Vec::new();
     for chunk in &log.chunks {
         buffer.clear();
         (&mut media)
             .take(chunk.len)
             .read_to_end(&mut buffer)
             .map_err(|error| StorageError::file(path, error))?;
-        if buffer.len() as u64 != chunk.len || Digest::of(&buffer) != chunk.sha256 {
+        let there = buffer.len() as u64 == chunk.len;
+        let holds = there && Digest::of(&buffer) == chunk.sha256;
+        let listed = head.damage.iter().any(|damage| damage.has(chunk.n));
+        let fault = match (holds, listed) {
+            (true, false) => None,
+            (true, true) => Some("is listed as damaged, and holds"),
+            (false, true) if there && buffer.iter().all(|byte| *byte == 0) => {
+                Damage::add(&mut damage, chunk, begins_ms);
+                None
+            }
+            (false, _) => Some("is not what was recorded"),
+        };
+        if let Some(fault) = fault {
             let second = Some(seconds(begins_ms));
-            let reason = format!("chunk {} is not what was recorded", chunk.n);
+            let reason = format!("chunk {} {fault}", chunk.n);
             return Ok(Some(Violation {
                 second,
                 ..Violation::at(name, chunk.offset, reason)
@@ -169,6 +183,10 @@ fn check_media(
     let rest = media
         .read(&mut [0])
         .map_err(|error| StorageError::file(path, error))?;
+    if whole && damage != head.damage {
+        let reason = "its damage is not listed as it is";
+        return Ok(Some(Violation::whole(name, reason)));
+    }
     let added = whole && rest != 0;
     Ok(added.then(|| Violation {
         second: Some(seconds(log.ends_ms)),
@@ -179,4 +197,68 @@ fn check_media(
 /// Milliseconds of the record clock as seconds.
 pub(super) fn seconds(ms: u64) -> f64 {
     ms as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SegmentId;
+
+    /// Four chunks of which the second and third are zeros, and what their sealer may say of them.
+    fn sealed(damage: &[Damage]) -> Option<(u64, String)> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = ChunkLog::empty(Digest::of(b"facts"), 500);
+        let mut media = Vec::new();
+        for n in 1..=4_u8 {
+            let (_, line, _) = log.chunk_line(&[n; 10], u64::from(n) * 1000);
+            log.push_line(line.as_bytes()).unwrap();
+            media.extend([if (2..=3).contains(&n) { 0 } else { n }; 10]);
+        }
+        std::fs::write(dir.path().join("a.webm"), media).unwrap();
+        let head = SegmentHead {
+            segment: SegmentId::generate(),
+            path: "a.webm".parse().unwrap(),
+            starts_ms: 500,
+            ends_ms: 4000,
+            chunks: 4,
+            head: log.head,
+            damage: damage.to_vec(),
+        };
+        let found = check_media(dir.path(), &head, &log, true).unwrap();
+        found.map(|violation| (violation.offset, violation.reason))
+    }
+
+    #[test]
+    fn damage_holds_if_it_is_listed_as_it_is_and_in_no_other_case() {
+        let true_one = Damage {
+            first_chunk: 2,
+            last_chunk: 3,
+            offset: 10,
+            len: 20,
+            from_ms: 1000,
+            to_ms: 3000,
+        };
+        assert_eq!(sealed(&[true_one]), None);
+        let not_recorded = |n| format!("chunk {n} is not what was recorded");
+        assert_eq!(sealed(&[]), Some((10, not_recorded(2))));
+        let first_only = Damage {
+            last_chunk: 2,
+            ..true_one
+        };
+        assert_eq!(sealed(&[first_only]), Some((20, not_recorded(3))));
+        let too_much = Damage {
+            last_chunk: 4,
+            ..true_one
+        };
+        let holds = "chunk 4 is listed as damaged, and holds".to_owned();
+        assert_eq!(sealed(&[too_much]), Some((30, holds)));
+        let elsewhere = Damage {
+            to_ms: 2000,
+            ..true_one
+        };
+        let not_as_it_is = "its damage is not listed as it is".to_owned();
+        for listed in [vec![elsewhere], vec![true_one, true_one]] {
+            assert_eq!(sealed(&listed), Some((0, not_as_it_is.clone())));
+        }
+    }
 }

@@ -4,6 +4,8 @@ mod file;
 mod lines;
 
 use crate::{
+    archive_path::ArchivePath,
+    damage::Damage,
     derived::{self, DERIVED_NAME},
     digest::Digest,
     error::StorageError,
@@ -13,6 +15,7 @@ use crate::{
     log_runs::LogSource,
     manifest::{
         CHECKPOINTS_NAME, FileEntry, KEY_NAME, LEAVES_NAME, MANIFEST_NAME, Manifest, SEAL_NAME,
+        SegmentHead,
     },
     node_key::PublicKey,
     note::VerifierKey,
@@ -25,7 +28,7 @@ use std::{collections::BTreeSet, fmt, fs, path::Path};
 /// What checking a bundle came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
-    /// Every byte is what was sealed.
+    /// Every byte is what was sealed; [`VerifyReport::damaged`] tells what was damaged by then.
     Holds(VerifyReport),
     /// It is not; in the order in which it was found, never empty.
     Broken(Vec<Violation>),
@@ -58,6 +61,17 @@ pub struct VerifyReport {
     pub chunks: u64,
     /// Files that are no part of the seal: made from what was sealed, and signed by its key.
     pub derived: u64,
+    /// What was damaged when it was sealed, and is named by the manifest.
+    pub damaged: Vec<DamagedFile>,
+}
+
+/// A record file of which pieces were damaged when it was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedFile {
+    /// Which file of the bundle.
+    pub path: ArchivePath,
+    /// Its damage, in order, never empty.
+    pub damage: Vec<Damage>,
 }
 
 impl fmt::Display for VerifyReport {
@@ -202,7 +216,18 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         segments: manifest.segments.len() as u64,
         chunks: manifest.segments.iter().map(|segment| segment.chunks).sum(),
         derived: derived.len() as u64,
+        damaged: damaged(&manifest),
     }))
+}
+
+/// What the manifest says was damaged.
+fn damaged(manifest: &Manifest) -> Vec<DamagedFile> {
+    let damaged = manifest.segments.iter().filter(|s| !s.damage.is_empty());
+    let file = |head: &SegmentHead| DamagedFile {
+        path: head.path.clone(),
+        damage: head.damage.clone(),
+    };
+    damaged.map(file).collect()
 }
 
 /// What was made from the bundle, if it was handed out with it.

@@ -279,7 +279,7 @@ async fn a_bundle_that_has_its_seal_is_not_sealed_again() {
 }
 
 #[tokio::test]
-async fn an_open_or_damaged_segment_is_not_sealed() {
+async fn an_open_segment_and_one_with_a_damaged_line_are_not_sealed() {
     let (court, input, key) = closed_hearing().await;
     let out = court.dir.path().join("bundle");
     let facts = segment(court.hearing, court.judge, 9000);
@@ -288,7 +288,13 @@ async fn an_open_or_damaged_segment_is_not_sealed() {
     let open = court.sealed(&out, &input, &key);
     assert!(matches!(open, Err(StorageError::Conflict(_))));
     writer.finish().unwrap();
-    fs::write(court.spool().media_path(&facts), chunk(2, 10)).unwrap();
+    let log = court
+        .spool()
+        .media_path(&facts)
+        .with_extension("chunks.jsonl");
+    let mut lines = fs::read(&log).unwrap();
+    lines[10] ^= 1;
+    fs::write(&log, lines).unwrap();
     let damaged = court.sealed(&out, &input, &key);
     assert!(matches!(damaged, Err(StorageError::Corrupt { .. })));
 }

@@ -89,7 +89,7 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     assert!(gone(keys.ensure(database, hearing).await.unwrap_err()));
     assert!(gone(
         keys.create(hearing)
-            .and_then(|()| spool.digest(record).map(|_| ()))
+            .and_then(|()| spool.reader(record).map(|_| ()))
             .unwrap_err()
     ));
     let kept = database.kept().await.unwrap().remove(0);

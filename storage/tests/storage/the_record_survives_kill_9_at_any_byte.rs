@@ -97,27 +97,78 @@ async fn a_power_cut_that_leaves_zeros_for_the_last_line_is_mended() {
 }
 
 #[tokio::test]
-async fn damage_that_no_crash_explains_is_reported_and_left_as_it_is() {
+async fn a_damaged_line_that_no_crash_explains_is_reported_and_left_as_it_is() {
     let dir = tempfile::tempdir().unwrap();
-    for victim in ["media", "first line", "last line"] {
-        let (spool, facts, media, log) = killed(&dir.path().join(victim)).await;
-        let (path, position) = match victim {
-            "media" => (media, 150),
-            "first line" => (log, 30),
-            _ => (log.clone(), fs::read(&log).unwrap().len() - 100),
+    for victim in ["first line", "last line"] {
+        let (spool, facts, _, log) = killed(&dir.path().join(victim)).await;
+        let mut bytes = fs::read(&log).unwrap();
+        let position = match victim {
+            "first line" => 30,
+            _ => bytes.len() - 100,
         };
-        let mut bytes = fs::read(&path).unwrap();
         bytes[position] ^= 1;
-        fs::write(&path, &bytes).unwrap();
+        fs::write(&log, &bytes).unwrap();
         let recovery = spool.recover().unwrap();
         assert!(recovery.mended.is_empty(), "{victim}");
         assert!(
             matches!(recovery.damaged[..], [StorageError::Corrupt { .. }]),
             "{victim}"
         );
-        assert_eq!(fs::read(&path).unwrap(), bytes, "{victim} untouched");
-        assert!(spool.segment(&facts).is_err() || victim == "media");
+        assert_eq!(fs::read(&log).unwrap(), bytes, "{victim} untouched");
+        assert!(spool.segment(&facts).is_err());
     }
+}
+
+#[tokio::test]
+async fn a_segment_with_damaged_bytes_is_ended_with_its_damage_named_and_no_byte_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    // 32 bytes of header, 128 for each chunk: a flipped bit, a lost end, a lost file.
+    for (left, damaged) in [(Some(416), 2..=2), (Some(300), 3..=3), (None, 1..=3)] {
+        let (spool, facts, media, _) = killed(&dir.path().join(format!("{left:?}"))).await;
+        let mut bytes = fs::read(&media).unwrap();
+        bytes.truncate(left.unwrap_or(0));
+        match left {
+            Some(_) => {
+                bytes[200] ^= u8::from(damaged.contains(&2));
+                fs::write(&media, &bytes).unwrap();
+            }
+            None => fs::remove_file(&media).unwrap(),
+        }
+        let recovery = spool.recover().unwrap();
+        assert!(recovery.damaged.is_empty());
+        let [mended] = recovery.mended.as_slice() else {
+            panic!("{recovery:?}");
+        };
+        let [damage] = mended.damage.as_slice() else {
+            panic!("{mended:?}");
+        };
+        assert_eq!(damage.first_chunk..=damage.last_chunk, damaged);
+        assert_eq!((mended.kept, mended.cut), (300, 0));
+        let record = spool.segment(&facts).unwrap();
+        assert_eq!(record.ending, Some(Ending::Recovered));
+        assert_eq!(fs::read(&media).unwrap_or_default(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn who_reads_a_growing_file_is_led_past_what_is_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, facts, media, _) = killed(dir.path()).await;
+    let mut bytes = fs::read(&media).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&media, &bytes).unwrap();
+    let read = |offset, max| {
+        let tail = spool.read_from(&facts, offset, max).unwrap();
+        (tail.bytes, tail.damaged_to)
+    };
+    assert_eq!(read(0, 1000), (chunk(1, 100), Some(200)));
+    assert_eq!(read(0, 100), (chunk(1, 100), None));
+    assert_eq!(read(150, 10), (Vec::new(), Some(200)));
+    assert_eq!(read(200, 1000), (chunk(3, 100), None));
+    // The first 32 bytes of the file are what the rest is read by.
+    bytes[3] ^= 1;
+    fs::write(&media, &bytes).unwrap();
+    assert_eq!(read(0, 1000), (Vec::new(), Some(300)));
 }
 
 #[tokio::test]

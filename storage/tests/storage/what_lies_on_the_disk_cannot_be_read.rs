@@ -2,7 +2,7 @@
 
 use crate::common::{Court, chunk, closed_hearing, files_under, master_key, segment, spool_of};
 use otyrys_storage::{
-    Archive, BlockReader, Bundle, KeySource, MasterKey, RecordSpool, StorageError, Verdict,
+    Archive, BlockReader, Bundle, Damage, KeySource, MasterKey, RecordSpool, StorageError, Verdict,
     ids::{HearingId, ParticipantId},
     verify,
 };
@@ -74,7 +74,7 @@ async fn nothing_that_was_spoken_is_found_in_any_file_of_the_data_folder() {
 }
 
 #[tokio::test]
-async fn a_flipped_byte_of_a_chunk_is_told_with_its_second() {
+async fn a_flipped_byte_of_a_chunk_costs_that_chunk_and_is_told_with_its_second() {
     let dir = tempfile::tempdir().unwrap();
     let facts = segment(HearingId::generate(), ParticipantId::generate(), 0);
     let spool = spool_of(dir.path(), facts.hearing).await;
@@ -90,32 +90,39 @@ async fn a_flipped_byte_of_a_chunk_is_told_with_its_second() {
         let mut bytes = whole.clone();
         bytes[position] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let error = spool.digest(&record).unwrap_err();
-        assert!(matches!(error, StorageError::Corrupt { .. }), "{error}");
-        // 32 bytes of header, 28 beside each chunk.
-        let Some(n) = position.checked_sub(32).map(|byte| byte / 128) else {
-            continue;
+        // 32 bytes of header, without which nothing can be read; 28 beside each chunk.
+        let damaged = match position.checked_sub(32).map(|byte| byte / 128) {
+            Some(n) => n..n + 1,
+            None => 0..3,
         };
-        let place = format!(
-            "byte {}, which ends at second {}",
-            n * 100,
-            ["1.500", "3.000", "4.500"][n]
-        );
-        assert!(error.to_string().contains(&place), "{position}: {error}");
-        // What comes before it is read.
-        assert_eq!(
-            spool.read_from(&facts, 0, n * 100).unwrap().bytes.len(),
-            n * 100
-        );
+        let expected = Damage {
+            first_chunk: damaged.start as u64 + 1,
+            last_chunk: damaged.end as u64,
+            offset: damaged.start as u64 * 100,
+            len: damaged.len() as u64 * 100,
+            from_ms: damaged.start as u64 * 1500,
+            to_ms: damaged.end as u64 * 1500,
+        };
+        let mut reader = spool.reader(&record).unwrap();
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).unwrap();
+        assert_eq!(reader.damage(), [expected], "{position}");
+        let whole = |n: usize| match damaged.contains(&n) {
+            true => vec![0; 100],
+            false => chunk(n as u8 + 1, 100),
+        };
+        assert_eq!(read, (0..3).flat_map(whole).collect::<Vec<_>>());
     }
     // Two chunks of the same size in each other's places.
     let mut bytes = whole.clone();
     bytes[32..32 + 256].rotate_left(128);
     fs::write(&path, bytes).unwrap();
-    assert!(matches!(
-        spool.digest(&record),
-        Err(StorageError::Corrupt { .. })
-    ));
+    let (_, damage) = spool.reader(&record).unwrap().examine().unwrap();
+    let damaged: Vec<_> = damage
+        .iter()
+        .map(|d| (d.first_chunk, d.last_chunk))
+        .collect();
+    assert_eq!(damaged, [(1, 2)]);
 }
 
 #[tokio::test]

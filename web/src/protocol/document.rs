@@ -169,6 +169,18 @@ pub struct RecordFile {
     pub ends_ms: u32,
     /// SHA-256 (FIPS 180-4) of `file`, lower-case hexadecimal.
     pub sha256: String,
+    /// What of it was damaged when the record was sealed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<DamagedPiece>,
+}
+
+/// A stretch of a record file that cannot be heard or seen any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DamagedPiece {
+    /// On the record's clock.
+    pub from_ms: u32,
+    /// On the record's clock.
+    pub to_ms: u32,
 }
 
 /// The technical means used.

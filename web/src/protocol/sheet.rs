@@ -93,7 +93,7 @@ impl Sheet {
             Section {
                 heading: words.brief.files,
                 level: 3,
-                blocks: vec![files(document, words)],
+                blocks: files(document, words),
             },
             Section {
                 heading: words.course.heading,
@@ -210,10 +210,35 @@ fn stages(document: &ProtocolDocument, words: &'static Wording) -> Block {
     }
 }
 
-fn files(document: &ProtocolDocument, words: &'static Wording) -> Block {
+fn files(document: &ProtocolDocument, words: &'static Wording) -> Vec<Block> {
     if document.record.is_empty() {
-        return Block::Text(words.brief.no_files.to_owned());
+        return vec![Block::Text(words.brief.no_files.to_owned())];
     }
+    let table = file_table(document, words);
+    let damage = damage(document, words);
+    match damage.is_empty() {
+        true => vec![table],
+        false => vec![table, Block::Facts(damage)],
+    }
+}
+
+/// What of the record cannot be heard or seen any more, and what cannot be played at all.
+fn damage(document: &ProtocolDocument, words: &'static Wording) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for file in document.record.iter().filter(|f| !f.damage.is_empty()) {
+        let whose = printable(&format!("{}, {}", file.name, words.source(file.source)));
+        for piece in &file.damage {
+            let (from, to) = (record_clock(piece.from_ms), record_clock(piece.to_ms));
+            found.push((words.brief.damaged, format!("{whose}, {from} – {to}")));
+        }
+        if file.playback.is_none() {
+            found.push((words.brief.unplayable, format!("{whose}, {}", file.file)));
+        }
+    }
+    found
+}
+
+fn file_table(document: &ProtocolDocument, words: &'static Wording) -> Block {
     let rows = document.record.iter().map(|file| {
         vec![
             printable(&file.name),

@@ -77,6 +77,7 @@ fn document(language: Language) -> ProtocolDocument {
             starts_ms: 0,
             ends_ms: 5_409_000,
             sha256: "ab".repeat(32),
+            damage: Vec::new(),
         }],
         means: Means {
             program: "otyrys".into(),

@@ -55,6 +55,8 @@ pub struct Brief {
     pub means: &'static str,
     pub files: &'static str,
     pub no_files: &'static str,
+    pub damaged: &'static str,
+    pub unplayable: &'static str,
 }
 
 /// Labels of the facts about the hearing.

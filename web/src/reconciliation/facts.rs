@@ -32,6 +32,7 @@ pub(crate) struct HearingFacts {
     pub(crate) course: Result<Course, String>,
     /// Of its record; in words, why they cannot be read.
     pub(crate) files: Result<Vec<FileFacts>, String>,
+    pub(crate) only_in_backup: Vec<BackupFacts>,
     pub(crate) key: KeyFacts,
     pub(crate) bundle: BundleFacts,
     /// The whole bundle is in the archive.
@@ -82,6 +83,20 @@ pub(crate) struct FileFacts {
     pub(crate) ended: bool,
     /// The bundle has it, to its last line.
     pub(crate) sealed: bool,
+    /// What of it was damaged when it was sealed, from and to in milliseconds on the record clock.
+    pub(crate) damage: Vec<(u64, u64)>,
+}
+
+/// A file of the second copy that has sound which the record has not.
+#[derive(Debug, Clone)]
+pub(crate) struct BackupFacts {
+    pub(crate) segment: SegmentId,
+    pub(crate) track: TrackRef,
+    /// What the file holds, in milliseconds on the record clock.
+    pub(crate) from_ms: u64,
+    pub(crate) to_ms: u64,
+    /// Where the bundle has it, if it has.
+    pub(crate) sealed_as: Option<String>,
 }
 
 /// The key of a hearing.

@@ -3,13 +3,13 @@
 
 use super::{
     expected_record::ExpectedRecord,
-    facts::{BundleFacts, Course, DayFacts, FileFacts, HearingFacts, KeyFacts},
+    facts::{BackupFacts, BundleFacts, Course, DayFacts, FileFacts, HearingFacts, KeyFacts},
     rules::HOLE_MS,
 };
 use crate::{
     cli::explain,
     hub::{self, HubError},
-    recording::source_named,
+    recording::{not_in_record, source_named},
     stores::Stores,
 };
 use jiff::{Timestamp, civil::Date};
@@ -67,7 +67,7 @@ async fn of_hearing(
     let database = &stores.database;
     let there = stores.clone();
     let on_disk = tokio::task::spawn_blocking(move || on_disk(&there, row.id, depth));
-    let (files, key, bundle) = on_disk.await.map_err(|_| HubError::Stopping)?;
+    let (files, only_in_backup, key, bundle) = on_disk.await.map_err(|_| HubError::Stopping)?;
     let jobs = database.jobs(row.id).await?.into_iter();
     Ok(Some(HearingFacts {
         id: row.id,
@@ -77,6 +77,7 @@ async fn of_hearing(
         offset: row.court_offset,
         course,
         files,
+        only_in_backup,
         key,
         bundle,
         archived: stores.archive.has(row.id).await?,
@@ -120,7 +121,12 @@ async fn course(stores: &Stores, id: HearingId, now: Timestamp) -> Result<Course
     })
 }
 
-type OnDisk = (Result<Vec<FileFacts>, String>, KeyFacts, BundleFacts);
+type OnDisk = (
+    Result<Vec<FileFacts>, String>,
+    Vec<BackupFacts>,
+    KeyFacts,
+    BundleFacts,
+);
 
 fn on_disk(stores: &Stores, id: HearingId, depth: Depth) -> OnDisk {
     let keys = stores.spool.keys();
@@ -131,8 +137,13 @@ fn on_disk(stores: &Stores, id: HearingId, depth: Depth) -> OnDisk {
     };
     let made = stores.bundle(id);
     let records = stores.spool.segments(id).map_err(|error| explain(&error));
+    let sealed = made.as_ref().ok();
+    let backup = match &records {
+        Ok(records) => only_in_backup(stores, id, records, sealed),
+        Err(_) => Vec::new(),
+    };
     let files = records.and_then(|records| {
-        let of = |record| file(record, made.as_ref().ok());
+        let of = |record| file(record, sealed);
         records.iter().map(of).collect()
     });
     let bundle = match made {
@@ -147,7 +158,42 @@ fn on_disk(stores: &Stores, id: HearingId, depth: Depth) -> OnDisk {
             }
         },
     };
-    (files, key, bundle)
+    (files, backup, key, bundle)
+}
+
+/// Of the second copy what the record has not; nothing where there is none, or none that can be read.
+fn only_in_backup(
+    stores: &Stores,
+    id: HearingId,
+    records: &[SegmentRecord],
+    bundle: Option<&Bundle>,
+) -> Vec<BackupFacts> {
+    let copies = stores.backup.as_ref().map(|backup| backup.segments(id));
+    let copies = copies.transpose().ok().flatten().unwrap_or_default();
+    let damage = |record: &SegmentRecord| match bundle {
+        Some(bundle) => bundle.damage(record.facts.segment),
+        None => &[],
+    };
+    let held: Vec<_> = records.iter().map(|r| (r, damage(r))).collect();
+    let facts = |copy: &SegmentRecord| {
+        let (name, source) = (copy.facts.segment.to_string(), &copy.facts.source);
+        let mut sealed = bundle.iter().flat_map(|bundle| &bundle.manifest.files);
+        let sealed = sealed.find(|file| {
+            let path = file.path.as_str();
+            path.starts_with("backup/") && path.contains(&name)
+        });
+        Some(BackupFacts {
+            segment: copy.facts.segment,
+            track: TrackRef {
+                participant: copy.facts.participant,
+                source: source_named(source)?,
+            },
+            from_ms: copy.facts.starts_ms,
+            to_ms: copy.ends_ms,
+            sealed_as: sealed.map(|file| file.path.to_string()),
+        })
+    };
+    not_in_record(&copies, &held).filter_map(facts).collect()
 }
 
 /// Checks the bundle, and its other copy while there is one.
@@ -183,6 +229,10 @@ fn file(record: &SegmentRecord, bundle: Option<&Bundle>) -> Result<FileFacts, St
         holds,
         ended: record.ending.is_some(),
         sealed: bundle.is_some_and(|bundle| bundle.has(record)),
+        damage: bundle.map_or_else(Vec::new, |bundle| {
+            let pieces = bundle.damage(facts.segment).iter();
+            pieces.map(|piece| (piece.from_ms, piece.to_ms)).collect()
+        }),
     })
 }
 

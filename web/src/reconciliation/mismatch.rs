@@ -23,6 +23,10 @@ pub(crate) enum Kind {
     FileOpen,
     /// Files of the record that do not hold.
     RecordDamaged,
+    /// Pieces of the record that were damaged when it was sealed.
+    PiecesDamaged,
+    /// Sound that only the backup has.
+    OnlyInBackup,
     /// A log of events that does not hold.
     LogDamaged,
     /// The key is not there, or does not open.
@@ -51,7 +55,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// All there are.
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NotOpened,
         Self::NotClosed,
         Self::NotRecorded,
@@ -59,6 +63,8 @@ impl Kind {
         Self::RecordGap,
         Self::FileOpen,
         Self::RecordDamaged,
+        Self::PiecesDamaged,
+        Self::OnlyInBackup,
         Self::LogDamaged,
         Self::KeyLost,
         Self::NotSealed,
@@ -83,6 +89,8 @@ impl Kind {
             Self::RecordGap => "record_gap",
             Self::FileOpen => "file_open",
             Self::RecordDamaged => "record_damaged",
+            Self::PiecesDamaged => "pieces_damaged",
+            Self::OnlyInBackup => "only_in_backup",
             Self::LogDamaged => "log_damaged",
             Self::KeyLost => "key_lost",
             Self::NotSealed => "not_sealed",

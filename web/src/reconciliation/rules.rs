@@ -53,7 +53,9 @@ pub(super) fn judge(hearing: &HearingFacts, now: Timestamp, drafts: bool) -> Vec
     if hearing.files.is_ok() {
         found.extend(recorded(&course.expected, files));
     }
+    found.extend(damaged(files));
     if let Some(closed_at) = course.closed_at {
+        found.extend(only_in_backup(hearing));
         let settled = now.duration_since(closed_at) > GRACE;
         found.extend(
             files
@@ -142,6 +144,33 @@ fn holes(stretch: &Stretch, held: &[(u64, u64)]) -> Vec<(u64, u64)> {
     }
     holes.retain(|(from_ms, to_ms)| to_ms.saturating_sub(*from_ms) > HOLE_MS);
     holes
+}
+
+/// What was sealed as damaged.
+fn damaged(files: &[FileFacts]) -> impl Iterator<Item = Mismatch> {
+    let pieces = files
+        .iter()
+        .flat_map(|file| file.damage.iter().map(move |piece| (file, piece)));
+    pieces.map(|(file, (from_ms, to_ms))| Mismatch {
+        track: Some(file.track),
+        segment: Some(file.segment),
+        from_ms: Some(*from_ms),
+        to_ms: Some(*to_ms),
+        ..Mismatch::of(Kind::PiecesDamaged)
+    })
+}
+
+/// What the second copy has and the record has not.
+fn only_in_backup(hearing: &HearingFacts) -> impl Iterator<Item = Mismatch> {
+    let copies = hearing.only_in_backup.iter();
+    copies.map(|copy| Mismatch {
+        track: Some(copy.track),
+        segment: Some(copy.segment),
+        from_ms: Some(copy.from_ms),
+        to_ms: Some(copy.to_ms),
+        detail: copy.sealed_as.clone(),
+        ..Mismatch::of(Kind::OnlyInBackup)
+    })
 }
 
 /// Whether the bundle is there, holds, has everything, and is archived.

@@ -10,7 +10,7 @@ use otyrys_media::{
     RecordedPacket, SessionId, Source, TrackKey,
     recorder::{FeedId, FeedInfo, RecorderEvent, RecorderHandle, SenderClock},
 };
-use otyrys_storage::SegmentRecord;
+use otyrys_storage::{Damage, SegmentRecord};
 use prometheus_client::metrics::counter::Counter;
 use std::{
     collections::HashMap,
@@ -125,11 +125,17 @@ impl Backup {
                 );
                 self.failures.inc();
             }
+            RecorderEvent::Written { .. } => lock(&self.state).failed = None,
             RecorderEvent::Opened { .. }
-            | RecorderEvent::Written { .. }
             | RecorderEvent::Closed { .. }
             | RecorderEvent::KeyframeWanted { .. } => {}
         }
+    }
+
+    /// Whether the copy cannot be written, as far as is known: since it failed nothing was, or a write
+    /// takes longer than `allowed`.
+    pub(super) fn fails(&self, allowed: Duration) -> bool {
+        lock(&self.state).failed.is_some() || self.recorder.stalled_for() > allowed
     }
 
     fn failed(&self, state: &mut State, feed: FeedId) {
@@ -140,19 +146,25 @@ impl Backup {
     }
 }
 
-/// The files of a backup that hold sound which the record has not.
+/// The files of a backup that hold sound which the record has not: there is no file of it, or what
+/// there is, is damaged.
 pub(crate) fn not_in_record<'a>(
     backup: &'a [SegmentRecord],
-    record: &'a [SegmentRecord],
+    record: &'a [(&'a SegmentRecord, &'a [Damage])],
 ) -> impl Iterator<Item = &'a SegmentRecord> {
     backup.iter().filter(|copy| {
-        let mut own: Vec<_> = record
-            .iter()
-            .filter(|segment| {
-                segment.facts.participant == copy.facts.participant
-                    && segment.facts.source == copy.facts.source
-            })
-            .map(|segment| (segment.facts.starts_ms, segment.ends_ms))
+        let same_track = record.iter().filter(|(segment, _)| {
+            segment.facts.participant == copy.facts.participant
+                && segment.facts.source == copy.facts.source
+        });
+        let mut damage = same_track.clone().flat_map(|(_, damage)| damage.iter());
+        let holds =
+            |damage: &Damage| damage.from_ms < copy.ends_ms && copy.facts.starts_ms < damage.to_ms;
+        if damage.any(holds) {
+            return true;
+        }
+        let mut own: Vec<_> = same_track
+            .map(|(segment, _)| (segment.facts.starts_ms, segment.ends_ms))
             .collect();
         own.sort_unstable();
         let mut reached = copy.facts.starts_ms;

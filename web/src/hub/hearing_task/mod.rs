@@ -108,6 +108,8 @@ pub(super) struct HearingTask {
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
+    /// The second copy of the sound cannot be written.
+    backup_fault: bool,
     listenings: Listenings,
     /// What happened and could not be stored.
     unstored: Vec<NewEvent>,
@@ -127,6 +129,7 @@ impl HearingTask {
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
+            backup_fault: false,
             listenings: Listenings::default(),
             unstored: Vec::new(),
         }
@@ -471,6 +474,11 @@ impl HearingTask {
     /// back: the fault ends when the disk takes bytes again, and nobody speaks whose speech was
     /// recorded as silence.
     async fn check_record(&mut self) -> Result<(), HubError> {
+        let backup_fault = self.services.recording.backup_fails();
+        if backup_fault != self.backup_fault {
+            self.backup_fault = backup_fault;
+            self.tell_views();
+        }
         let now = Instant::now();
         if let Some(fault) = self.hearing.record_fault() {
             let speaker = self.hearing.faulty_track();
@@ -654,6 +662,11 @@ impl HearingTask {
         if let Err(error) = self.services.shard.set_graph(self.room, media_graph) {
             tracing::error!(hearing.id = %self.hearing.subject().id, %error, "the media core does not take the graph");
         }
+        self.tell_views();
+    }
+
+    /// Shows everybody the hearing as they may see it.
+    fn tell_views(&self) {
         for connection in self.connections.values() {
             let hearing = self.view(connection.participant);
             connection.outbox.send(ServerMessage::Hearing { hearing });
@@ -684,7 +697,8 @@ impl HearingTask {
 
     fn view(&self, viewer: ParticipantId) -> HearingView {
         let now = self.services.clock.now();
-        hearing_view(&self.hearing, viewer, &self.record.recorded(), now)
+        let recorded = self.record.recorded();
+        hearing_view(&self.hearing, viewer, &recorded, self.backup_fault, now)
     }
 
     fn tell(&self, to: ConnectionId, message: ServerMessage) {

@@ -20,6 +20,8 @@ pub(super) static WORDING: Wording = Wording {
         means: "Technical means used",
         files: "Files of the audio and video record",
         no_files: "No audio or video record was made.",
+        damaged: "Damaged on the disk: cannot be heard or seen",
+        unplayable: "The beginning is damaged: there is no copy to play",
     },
     facts: Facts {
         court: "Court",

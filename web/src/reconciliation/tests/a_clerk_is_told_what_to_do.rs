@@ -42,6 +42,7 @@ fn a_day() -> DayFacts {
                 names: [(witness, "Орлова М. С.".to_owned())].into(),
             }),
             files: Ok(Vec::new()),
+            only_in_backup: Vec::new(),
             key: KeyFacts::There,
             bundle: BundleFacts::Missing,
             archived: false,

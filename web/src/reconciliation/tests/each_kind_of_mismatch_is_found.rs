@@ -1,7 +1,7 @@
 //! Facts in, mismatches out.
 
 use crate::reconciliation::{
-    facts::{BundleFacts, Course, FileFacts, HearingFacts, KeyFacts, Stretch},
+    facts::{BackupFacts, BundleFacts, Course, FileFacts, HearingFacts, KeyFacts, Stretch},
     mismatch::{Kind, Mismatch},
     rules::judge,
 };
@@ -55,7 +55,9 @@ fn whole() -> HearingFacts {
             holds: vec![(400, 599_000)],
             ended: true,
             sealed: true,
+            damage: Vec::new(),
         }]),
+        only_in_backup: Vec::new(),
         key: KeyFacts::There,
         bundle: BundleFacts::Holds(documents.map(str::to_owned).into()),
         archived: true,
@@ -129,6 +131,19 @@ fn each_thing_that_is_missing_or_wrong_is_named_and_nothing_else() {
         }),
         (&[Kind::FileOpen], |h| files(h)[0].ended = false),
         (&[Kind::RecordDamaged], |h| h.files = Err("x".to_owned())),
+        (&[Kind::PiecesDamaged; 2], |h| {
+            files(h)[0].damage = vec![(600, 1_200), (60_000, 90_000)];
+        }),
+        (&[Kind::OnlyInBackup], |h| {
+            let file = files(h)[0].clone();
+            h.only_in_backup = vec![BackupFacts {
+                segment: SegmentId::generate(),
+                track: file.track,
+                from_ms: 0,
+                to_ms: 600_000,
+                sealed_as: None,
+            }];
+        }),
         (&[Kind::LogDamaged], |h| h.course = Err("x".to_owned())),
         (&[Kind::KeyLost], |h| h.key = KeyFacts::Lost("x".to_owned())),
         (&[Kind::NotSealed], |h| h.bundle = BundleFacts::Missing),

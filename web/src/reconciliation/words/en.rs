@@ -61,6 +61,14 @@ pub(super) static WORDS: Words = Words {
             "bring them back from a backup, and have the disk looked after.",
         ),
         (
+            "pieces of the record were damaged when it was sealed",
+            "listen to the others' tracks at that time and, if there is one, to the sound of the backup; tell the judge, and have the disk looked after.",
+        ),
+        (
+            "only the second copy has this sound",
+            "hand it out with the record: it is in the bundle where a path is named, else get it with otyrys export --backup before it is removed; have the first disk looked after.",
+        ),
+        (
             "the log of the hearing does not hold",
             "change nothing; bring the database back from a backup beside this one, and compare.",
         ),

@@ -62,6 +62,7 @@ const WELCOME: ServerMessage = {
     record_ms: 0,
     record_fault: null,
     faulty_track: null,
+    backup_fault: false,
     stage: null,
     participants: [],
   },

@@ -45,6 +45,7 @@ function hearing(change: Partial<HearingView> = {}): HearingView {
     record_ms: 0,
     record_fault: null,
     faulty_track: null,
+    backup_fault: false,
     stage: null,
     participants: [],
     ...change,

@@ -45,6 +45,12 @@ export function HearingRoom({ session, state, seat }: Props) {
       <TopBar state={state} hearing={hearing} />
       <div className="banners">
         {bench && <RecordFaultBanner hearing={hearing} />}
+        {hearing.backup_fault && (
+          <p className="banner warn" role="status" data-testid="backup-fault">
+            <Icon name="warning" />
+            {t("bench.backupFault")}
+          </p>
+        )}
         {state.connection === "reconnecting" && (
           <p className="banner warn" role="alert" data-testid="reconnecting">
             <Icon name="lost" />

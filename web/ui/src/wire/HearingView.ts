@@ -59,6 +59,10 @@ record_fault: RecordFault | null,
  */
 faulty_track: TrackRef | null, 
 /**
+ * The second copy of the sound cannot be written. The record goes on without it.
+ */
+backup_fault: boolean, 
+/**
  * The stage marked last.
  */
 stage: Stage | null, 
