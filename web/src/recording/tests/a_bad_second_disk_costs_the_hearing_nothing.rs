@@ -87,5 +87,6 @@ async fn one_that_is_full_is_told_and_written_again_when_it_has_room() {
     let backup = stores.backup.unwrap();
     backup.recover().unwrap();
     let copies = tenths(&backup, hearing, folder.path());
-    assert!(matches!(copies[..], [18..=24, 20..=40]), "{copies:?}");
+    // The last chunk before it was full was not yet on it.
+    assert!(matches!(copies[..], [12..=22, 20..=45]), "{copies:?}");
 }
