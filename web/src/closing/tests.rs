@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     hub::new_event,
+    playback::{Playback, PlaybackError},
     recording::tests::{Court, LOUD, PACKET, loudness, opus},
 };
 use otyrys_signaling::HearingEvent;
@@ -129,6 +130,19 @@ async fn what_rotted_costs_its_second_the_rest_is_sealed_and_the_backup_fills_in
     );
     let page = fs::read_to_string(out.join("documents/protocol.html")).unwrap();
     assert!(page.contains("Damaged on the disk"), "{page}");
+
+    // So it is when it is read back.
+    let playback = Playback::new(stores.spool.clone());
+    let facts = &middle.facts;
+    let sound = playback.sound(facts.clone(), facts.starts_ms).await;
+    let path = folder.path().join("sound.webm");
+    fs::write(&path, sound.unwrap().expect("a piece").bytes).unwrap();
+    heard_but_for(&path, damage, facts.starts_ms);
+    let nothing = playback.sound(beginning.facts.clone(), 0).await;
+    assert!(
+        matches!(nothing, Err(PlaybackError::NoBeginning)),
+        "{nothing:?}"
+    );
 
     // The backup has it all.
     for person in people {
