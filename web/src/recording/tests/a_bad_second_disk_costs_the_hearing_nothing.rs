@@ -25,7 +25,7 @@ async fn one_that_hangs_is_waited_for_by_nobody_and_told_at_the_bench() {
         court.send(&mut microphone, packet, LOUD);
     }
     let disk = Arc::clone(&court.second_disk);
-    let (hangs, let_go) = std::sync::mpsc::channel::<()>();
+    let (hangs, let_go) = std::sync::mpsc::sync_channel::<()>(0);
     let holder = std::thread::spawn(move || {
         let _hangs = lock(&disk);
         // Until the test lets go.
