@@ -12,7 +12,7 @@ use otyrys_media::film::{
 };
 use otyrys_media::recorder::RecorderProgram;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -278,6 +278,107 @@ fn two_people_are_heard_and_seen_at_their_places_and_times() {
     };
     assert_eq!([4.5, 5.5, 8.5, 9.5].map(red), [false, true, true, false]);
 }
+
+#[test]
+fn a_shared_screen_is_large_and_everybody_is_beside_it_while_it_is_shared() {
+    let mut hearing = Hearing::new(&["A", "B"], &[(0, 9_000)]);
+    let plain = |colour: &str, seconds| format!("color={colour}:size=320x180:rate=30:d={seconds}");
+    let (camera, screen, whole) = (FilmSource::Camera, FilmSource::Screen, (0, 9_000));
+    hearing.track(0, camera, Codec::Vp8, whole, &plain("red", 9));
+    hearing.track(1, camera, Codec::Vp8, whole, &plain("blue", 9));
+    hearing.track(1, screen, Codec::Vp8, (3_000, 6_000), &plain("lime", 3));
+    let (film, broken) = hearing.film(&[]);
+    assert!(broken.is_empty(), "{broken:?}");
+    // Which of red, green and blue is most of it.
+    let mostly = |seconds, x, y| {
+        let colour = colour(&film, seconds, x, y);
+        (0..3).max_by_key(|channel| colour[*channel])
+    };
+    // Side by side; then the screen at the left, and both above each other in the strip beside it.
+    for seconds in [1.5, 7.5] {
+        assert_eq!(mostly(seconds, 312, 340), Some(0), "{seconds}");
+        assert_eq!(mostly(seconds, 952, 340), Some(2), "{seconds}");
+    }
+    assert_eq!(mostly(4.5, 504, 352), Some(1));
+    assert_eq!(mostly(4.5, 1_144, 160), Some(0));
+    assert_eq!(mostly(4.5, 1_144, 520), Some(2));
+}
+
+/// A file that begins as a film and goes on for ever with nothing.
+struct Endless {
+    head: Vec<u8>,
+    at: u64,
+}
+
+impl Endless {
+    const LENGTH: u64 = 1 << 40;
+    /// `Void` without content (RFC 9559, section 5.1.1).
+    const NOTHING: [u8; 2] = [0xec, 0x80];
+}
+
+impl Read for Endless {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        for byte in into.iter_mut() {
+            let place = usize::try_from(self.at).unwrap();
+            let beyond = place.wrapping_sub(self.head.len()) % 2;
+            *byte = *self.head.get(place).unwrap_or(&Self::NOTHING[beyond]);
+            self.at += 1;
+        }
+        Ok(into.len())
+    }
+}
+
+impl Seek for Endless {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let io::SeekFrom::Start(at) = to else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        self.at = at;
+        Ok(at)
+    }
+}
+
+#[test]
+fn a_track_of_which_nothing_comes_is_left_out() {
+    let mut hearing = Hearing::new(&["A", "Endless"], &[(0, 4_000)]);
+    let red = format!("{RED}:d=4");
+    for person in 0..2 {
+        let camera = FilmSource::Camera;
+        hearing.track(person, camera, Codec::Vp8, (0, 4_000), &red);
+    }
+    hearing.plan.inputs[1].bytes = Endless::LENGTH;
+    let head = fs::read(&hearing.files[1]).unwrap();
+    const CLUSTER: [u8; 4] = [0x1f, 0x43, 0xb6, 0x75];
+    let cluster = head.windows(4).position(|id| *id == CLUSTER).unwrap();
+    let mut broken = Vec::new();
+    let open = |input: usize| -> io::Result<Box<dyn Source>> {
+        Ok(match input {
+            1 => Box::new(Endless {
+                head: head[..cluster].to_vec(),
+                at: 0,
+            }),
+            _ => Box::new(File::open(&hearing.files[input])?),
+        })
+    };
+    let made = make_parts(&program(), &hearing.plan, 0, open, |notice| {
+        match notice {
+            FilmNotice::Part(number, part) => hearing.keep(number, &part),
+            FilmNotice::Broken { input, reason } => broken.push((input, reason)),
+            FilmNotice::Second { .. } => {}
+        }
+        Ok(())
+    });
+    made.unwrap();
+    assert_eq!(broken.len(), 1, "{broken:?}");
+    assert_eq!(broken[0].0, 1);
+    assert!(broken[0].1.contains("nothing came"), "{broken:?}");
+    assert!(colour(&hearing.join(&[]), 2.0, 312, 340)[0] > 150);
+}
+
+/// What an input is read from.
+trait Source: Read + Seek {}
+
+impl<T: Read + Seek> Source for T {}
 
 #[test]
 fn what_was_made_before_the_process_died_is_not_made_again() {

@@ -403,6 +403,16 @@ impl Participant {
         }]
     }
 
+    /// Whether they have a source of theirs switched on, and the bench has not silenced it.
+    #[must_use]
+    pub fn sends(&self, source: TrackSource) -> bool {
+        match source {
+            TrackSource::Microphone => self.microphone && !self.muted,
+            TrackSource::Camera => self.camera,
+            TrackSource::Screen => true,
+        }
+    }
+
     /// Whether the bench has let this person in and has not sent them back, line or no line.
     #[must_use]
     pub fn is_admitted(&self) -> bool {

@@ -51,6 +51,12 @@ impl Archive {
         Self { store, dir: None }
     }
 
+    /// Whether the archive is a folder of this machine.
+    #[must_use]
+    pub fn is_here(&self) -> bool {
+        self.dir.is_some()
+    }
+
     /// Where the bundle of a hearing lies, if it is whole and the archive is a folder of this machine:
     /// it is read there as where it was made.
     #[must_use]

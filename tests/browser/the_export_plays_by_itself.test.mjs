@@ -123,3 +123,35 @@ step("everybody can use the page, and it asks nobody", { timeout: 120_000 }, asy
   }
   assert.deepEqual(asked.filter((url) => !url.startsWith("file:")), []);
 });
+
+step("the page of the case plays it beside the record, with captions", { timeout: 120_000 }, async () => {
+  const context = await browser.newContext({ viewport: DESK, locale: "ru-RU", ignoreHTTPSErrors: true });
+  const registry = await context.newPage();
+  await registry.goto(court.registryLink);
+  await registry.getByTestId("registry-case").first().getByRole("link").click();
+  const film = registry.getByTestId("room-film");
+  await until("the package is open, with its film", async () => {
+    if ((await film.count()) > 0) return true;
+    await registry.locator("[data-testid^='open-package-']").first().click({ timeout: 1_000 });
+    return false;
+  });
+  const { lines } = await protocolOf(court.bundleDir);
+  await until("the film and its captions are loaded", () =>
+    film.evaluate((video, cues) => video.duration > 0 && video.textTracks[0]?.cues?.length === cues, lines.length),
+  );
+  const [from] = (await registry.locator(".room-film time").last().innerText()).split(":").map(Number);
+  await registry.locator(".room-film .stages button").last().click();
+  await until("it plays from the last chapter", () =>
+    film.evaluate((video, seconds) => video.currentTime >= seconds, from * 60),
+  );
+  for (const [size, viewport] of Object.entries({ desk: DESK, phone: PHONE })) {
+    await registry.setViewportSize(viewport);
+    await registry.locator(".room-film").scrollIntoViewIfNeeded();
+    await registry.screenshot({ path: join(OUTPUT, `registry-film-${size}.png`) });
+    const overflow = await registry.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    assert.ok(overflow <= 1, `${size}: ${overflow} px too wide`);
+    const { violations } = await new AxeBuilder({ page: registry }).include(".room-film").analyze();
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], size);
+  }
+  await context.close();
+});

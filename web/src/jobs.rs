@@ -10,7 +10,8 @@ use crate::{
     reconciliation,
     recording::Recording,
     registry::delivery::{CaseRegistry, DeliveryPackage, Outcome, deliver_once, pause_before},
-    room_file, spent_copies,
+    room_file::{self, RoomFileError},
+    spent_copies,
     stores::Stores,
 };
 use jiff::{Timestamp, civil::Date};
@@ -266,6 +267,11 @@ impl Jobs {
         });
         match made.await {
             Ok(Ok(())) => Ok(()),
+            // Nobody can read what it was to be made of.
+            Ok(Err(RoomFileError::Storage(StorageError::KeyDestroyed(_)))) => {
+                self.stores.remove_derived(hearing).await;
+                Ok(())
+            }
             Ok(Err(error)) if job.attempts >= ROOM_FILE_ATTEMPTS => {
                 Err(Undone::Never(explain(&error)))
             }
@@ -303,7 +309,8 @@ impl Jobs {
 
     async fn remove_copies(&self, hearing: HearingId, job: &Job) -> Result<(), Undone> {
         match spent_copies::remove(&self.stores, hearing).await {
-            Ok(freed) => {
+            Ok(None) => Ok(()),
+            Ok(Some(freed)) => {
                 tracing::info!(hearing.id = %hearing, bytes.freed = freed, "the archive's copy of a record holds; the spent ones were removed");
                 Ok(())
             }

@@ -41,7 +41,7 @@ pub mod registry;
 pub mod rehearse;
 mod resume;
 pub mod retention_command;
-mod room_file;
+pub mod room_file;
 pub mod secrets;
 pub mod serve;
 mod spent_copies;

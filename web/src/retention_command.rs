@@ -55,6 +55,7 @@ pub async fn run(config: &Config, command: RetentionCommand) -> Result<(), Comma
             if destroyed {
                 // One that was never delivered still has a backup, with a copy of its key.
                 stores.remove_backup(hearing).await;
+                stores.remove_derived(hearing).await;
             }
             tell(
                 &mut out,

@@ -231,6 +231,7 @@ impl Server {
         let reader_key = stores.reader_key()?;
         let (registry_routes, _openapi) = registry::router(RegistryState::new(
             stores.registry.clone(),
+            stores.films(),
             hash_of(&reader_key),
             hash_of(&delivery_token),
         ));

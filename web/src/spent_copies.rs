@@ -15,20 +15,28 @@ use std::{
 const REMOVED_ENDING: &str = ".removed";
 
 /// Removes the spent copies of a hearing whose delivery was acknowledged; tells how many bytes of
-/// the record that freed. Interrupted, it leaves the archive's copy, whole, and what was not
+/// the record that freed. Where the archive is no folder of this machine nobody reads it again, and
+/// all copies stay: nothing is told then. Interrupted, it leaves the archive's copy, whole, and what was not
 /// removed; doing it again removes the rest.
 ///
 /// # Errors
 /// [`StorageError::Corrupt`] or [`StorageError::NotFound`] if the archive's copy does not hold,
 /// [`StorageError::Conflict`] if the record has what the archive has not: nothing was removed then.
 /// Else those of the disk.
-pub(crate) async fn remove(stores: &Stores, hearing: HearingId) -> Result<u64, StorageError> {
+pub(crate) async fn remove(
+    stores: &Stores,
+    hearing: HearingId,
+) -> Result<Option<u64>, StorageError> {
+    if !stores.archive.is_here() {
+        return Ok(None);
+    }
     let stores = stores.clone();
     let removed = tokio::task::spawn_blocking(move || remove_blocking(&stores, hearing));
-    removed.await.map_err(|error| StorageError::NotWritable {
+    let freed = removed.await.map_err(|error| StorageError::NotWritable {
         what: format!("the record of hearing {hearing}"),
         source: io::Error::other(error),
-    })?
+    })?;
+    freed.map(Some)
 }
 
 fn remove_blocking(stores: &Stores, hearing: HearingId) -> Result<u64, StorageError> {
@@ -69,7 +77,9 @@ fn remove_folder(folder: &Path) -> Result<(), StorageError> {
 mod tests {
     use super::*;
     use crate::test_court::TestCourt;
-    use otyrys_storage::RecordSpool;
+    use object_store::memory::InMemory;
+    use otyrys_storage::{Archive, RecordSpool};
+    use std::sync::Arc;
 
     /// Whether the record can still be handed out, to the last byte.
     fn is_whole(stores: &Stores, hearing: HearingId) -> bool {
@@ -108,8 +118,22 @@ mod tests {
             assert!(is_whole(stores, hearing), "{interrupted_after}");
             assert!(!has_media(&stores.spool, hearing));
             assert!(!bundle.exists() && !renamed.exists());
-            assert_eq!(remove(stores, hearing).await.expect("nothing to do"), 0);
+            assert_eq!(
+                remove(stores, hearing).await.expect("nothing to do"),
+                Some(0)
+            );
         }
+    }
+
+    #[tokio::test]
+    async fn all_copies_stay_where_the_archive_is_on_no_disk_of_this_machine() {
+        let court = TestCourt::open().await;
+        let hearing = court.sealed_hearing().await;
+        let mut stores = court.stores.clone();
+        stores.archive = Archive::new(Arc::new(InMemory::new()));
+        assert_eq!(remove(&stores, hearing).await.expect("done"), None);
+        assert!(has_media(&stores.spool, hearing));
+        assert!(is_whole(&stores, hearing));
     }
 
     #[tokio::test]

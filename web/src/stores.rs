@@ -1,6 +1,6 @@
 //! Everything that is kept, opened from one folder.
 
-use crate::{config::RecordConfig, secrets::Secret};
+use crate::{config::RecordConfig, room_file::Films, secrets::Secret};
 use otyrys_storage::{
     Archive, Bundle, Database, HearingKeys, MasterKey, NodeKey, RecordSpool, Registry,
     StorageError, ids::HearingId, registry::Limits,
@@ -116,14 +116,7 @@ impl Stores {
     /// Removes the second copy of what has been delivered or whose time is over.
     pub async fn remove_backup(&self, hearing: HearingId) {
         let Some(backup) = &self.backup else { return };
-        let dir = backup.hearing_dir(hearing);
-        let removed = tokio::fs::remove_dir_all(&dir).await;
-        if let Err(error) = removed.or_else(|error| match error.kind() {
-            io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        }) {
-            tracing::warn!(hearing.id = %hearing, %error, "the backup of a hearing stays");
-        }
+        remove(&backup.hearing_dir(hearing), hearing, "the backup").await;
     }
 
     /// Where seekable copies for players are made.
@@ -135,7 +128,22 @@ impl Stores {
     /// Where lies what is made from a bundle after its seal.
     #[must_use]
     pub fn derived_dir(&self, hearing: HearingId) -> PathBuf {
-        self.dir.join("derived").join(hearing.to_string())
+        self.derived_root().join(hearing.to_string())
+    }
+
+    /// What was made from all bundles after their seal.
+    #[must_use]
+    pub fn films(&self) -> Films {
+        Films::new(self.derived_root(), self.spool.keys().clone())
+    }
+
+    fn derived_root(&self) -> PathBuf {
+        self.dir.join("derived")
+    }
+
+    /// Removes what was made from a bundle that nobody can read any more.
+    pub async fn remove_derived(&self, hearing: HearingId) {
+        remove(&self.derived_dir(hearing), hearing, "the room file").await;
     }
 
     /// A secret of this server that is made once and kept in a file that only it can read.
@@ -178,6 +186,15 @@ impl Stores {
             fs::remove_file(&path)
         };
         probe().is_ok()
+    }
+}
+
+/// Removes a folder of a hearing, if it is there; what stays is logged.
+async fn remove(dir: &Path, hearing: HearingId, what: &str) {
+    if let Err(error) = tokio::fs::remove_dir_all(dir).await
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(hearing.id = %hearing, %error, "{what} of a hearing stays");
     }
 }
 

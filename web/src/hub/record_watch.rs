@@ -1,7 +1,7 @@
 //! Whether everything that ought to be written is being written.
 
 use otyrys_media::SessionId;
-use otyrys_signaling::{Graph, Sink, TrackRef};
+use otyrys_signaling::{Graph, RecordFault, Sink, TrackRef};
 use otyrys_storage::ids::{ParticipantId, SegmentId};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -22,8 +22,12 @@ pub(super) struct RecordWatch {
     unwritten: HashMap<TrackRef, Instant>,
     open: HashMap<TrackRef, OpenSegment>,
     fault_since: Option<Instant>,
+    /// The track whose fault it is, until its sender did something about it.
+    stands: Option<TrackRef>,
     /// Who speaks by the levels of their packets, of the loudest.
     speaking: BTreeSet<ParticipantId>,
+    /// Until when those spoke who do not now.
+    spoke: HashMap<ParticipantId, Instant>,
 }
 
 /// A file of the record that is being written.
@@ -40,12 +44,23 @@ impl RecordWatch {
             self.flowing.insert((session, track));
         } else {
             self.flowing.remove(&(session, track));
+            self.interrupted(track);
         }
     }
 
     /// A session ended.
     pub(super) fn session_ended(&mut self, session: SessionId) {
-        self.flowing.retain(|(of, _)| *of != session);
+        let (ended, flowing) = self.flowing.drain().partition(|(of, _)| *of == session);
+        self.flowing = flowing;
+        let ended: HashSet<_> = ended;
+        for (_, track) in ended {
+            self.interrupted(track);
+        }
+    }
+
+    /// A track is not what it was: its sender switched it off, left, or began anew.
+    pub(super) fn interrupted(&mut self, track: TrackRef) {
+        self.stands = self.stands.filter(|faulty| *faulty != track);
     }
 
     /// A file was begun.
@@ -96,25 +111,32 @@ impl RecordWatch {
     }
 
     /// Who speaks is known anew.
-    pub(super) fn speak(&mut self, speaking: BTreeSet<ParticipantId>) {
-        self.speaking = speaking;
+    pub(super) fn speak(&mut self, speaking: BTreeSet<ParticipantId>, now: Instant) {
+        let before = std::mem::replace(&mut self.speaking, speaking);
+        self.spoke
+            .extend(before.into_iter().map(|person| (person, now)));
     }
 
-    /// Whether a person speaks by the levels of their packets.
-    pub(super) fn speaks(&self, participant: ParticipantId) -> bool {
-        self.speaking.contains(&participant)
-    }
-
-    /// The session left the record because of a fault.
-    pub(super) fn faulted(&mut self, now: Instant) {
+    /// The session left the record because of a fault, perhaps of one track.
+    pub(super) fn faulted(&mut self, track: Option<TrackRef>, now: Instant) {
         self.unwritten.clear();
         self.fault_since = Some(now);
+        self.stands = track;
     }
 
-    /// Whether a fault has been shown long enough to be mended.
-    pub(super) fn may_mend(&self, now: Instant) -> bool {
-        self.fault_since
-            .is_none_or(|since| now.duration_since(since) >= SHOWN)
+    /// Whether a fault has been shown long enough to be mended, and what was found in a track is
+    /// over: its sender did something about it, or for silence, was not heard for as long.
+    pub(super) fn may_mend(&self, fault: RecordFault, now: Instant) -> bool {
+        let long_ago = |since: &Instant| now.duration_since(*since) >= SHOWN;
+        let over = match (fault, self.stands) {
+            (RecordFault::Silence, Some(TrackRef { participant, .. })) => {
+                !self.speaking.contains(&participant)
+                    && self.spoke.get(&participant).is_none_or(long_ago)
+            }
+            (RecordFault::Clock | RecordFault::Picture, Some(_)) => false,
+            _ => true,
+        };
+        over && self.fault_since.as_ref().is_none_or(long_ago)
     }
 }
 
@@ -150,6 +172,43 @@ mod tests {
         watch.flows(SessionId(1), track, true);
         let later = Instant::now() + Duration::from_secs(60);
         assert_eq!(watch.missed(&Graph::new(), later, Duration::ZERO), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_found_in_a_track_stands_until_its_sender_did_something_about_it() {
+        let (mut watch, track, other) = (RecordWatch::default(), voice(), voice());
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        watch.flows(SessionId(1), track, true);
+        watch.flows(SessionId(2), other, true);
+        for fault in [RecordFault::Clock, RecordFault::Picture] {
+            watch.faulted(Some(track), start);
+            watch.session_ended(SessionId(2));
+            assert!(!watch.may_mend(fault, after(60)), "{fault:?}");
+        }
+        watch.session_ended(SessionId(1));
+        assert!(
+            !watch.may_mend(RecordFault::Clock, after(4)),
+            "not seen yet"
+        );
+        assert!(watch.may_mend(RecordFault::Clock, after(5)));
+        watch.faulted(None, start);
+        assert!(watch.may_mend(RecordFault::Disk, after(5)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn speech_that_is_silence_stands_until_it_was_not_heard_for_as_long_as_a_fault_is_shown()
+    {
+        let (mut watch, track) = (RecordWatch::default(), voice());
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        watch.speak([track.participant].into(), start);
+        watch.faulted(Some(track), start);
+        assert!(!watch.may_mend(RecordFault::Silence, after(60)), "speaks");
+        // Between two sentences.
+        watch.speak(BTreeSet::new(), after(60));
+        assert!(!watch.may_mend(RecordFault::Silence, after(64)));
+        assert!(watch.may_mend(RecordFault::Silence, after(65)));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use jiff::Timestamp;
 use otyrys_storage::{ArchivePath, StorageError, registry::PackageManifest};
-use std::time::Duration;
+use std::{io, time::Duration};
 use tokio_stream::StreamExt as _;
 use utoipa::{
     Modify, OpenApi,
@@ -69,6 +69,7 @@ pub fn router(state: RegistryState) -> (Router, utoipa::openapi::OpenApi) {
         .routes(routes!(case))
         .routes(routes!(package, commit))
         .routes(routes!(put_file, file))
+        .routes(routes!(room))
         .split_for_parts();
     // OpenAPI has no wildcard: there the rest of the path is a parameter like any other.
     openapi.paths.paths = std::mem::take(&mut openapi.paths.paths)
@@ -329,12 +330,58 @@ async fn file(
     headers: HeaderMap,
 ) -> Result<Response, RegistryError> {
     let path = archive_path(&path)?;
-    let file = state.store().file(&key, &path).await.map_err(found)?;
-    playback::serve(file, &headers).map_err(|source| {
-        RegistryError::Storage(StorageError::NotWritable {
-            what: path.to_string(),
-            source,
-        })
+    let found = state.store().file(&key, &path).await.map_err(found)?;
+    let path = found.file.path.as_str();
+    let name = path.rsplit('/').next().unwrap_or(path);
+    playback::serve(name, found.bytes, Some(found.file.sha256), &headers)
+        .map_err(|source| unreadable(path, source))
+}
+
+/// What this server made of a package's hearing after the seal: `room.mp4`, one film of the session,
+/// its captions `room.vtt`, and `room.json`. Not part of the package, and no registry needs it.
+/// Ranges as for a file.
+#[utoipa::path(
+    get,
+    path = "/registry/api/v1/packages/{key}/room/{name}",
+    params(
+        ("key" = String, Path, description = "The package's key"),
+        ("name" = String, Path, description = "`room.mp4`, `room.vtt` or `room.json`"),
+        ("Range" = Option<String>, Header, description = "A range of bytes"),
+    ),
+    responses(
+        (status = 200, description = "The file"),
+        (status = 206, description = "The range"),
+        (status = 401, description = "Not signed in", body = Problem),
+        (status = 404, description = "None was made here, or not yet", body = Problem),
+        (status = 416, description = "The range is outside the file"),
+    ),
+    security(("session" = []), ("delivery_token" = []))
+)]
+async fn room(
+    _: Reader,
+    State(state): State<RegistryState>,
+    Segments((key, name)): Segments<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, RegistryError> {
+    let package = state.store().package(&key).await.map_err(found)?;
+    let hearing = package.manifest.hearing.parse();
+    let hearing = hearing.map_err(|_| RegistryError::NotFound)?;
+    let (films, wanted) = (state.films().clone(), name.clone());
+    let opened = tokio::task::spawn_blocking(move || films.open(hearing, &wanted));
+    let opened = opened.await;
+    let bytes = opened.map_err(|error| unreadable(&name, error.into()))?;
+    let bytes = bytes.map_err(|error| match error {
+        // Nobody can read it any more.
+        StorageError::KeyDestroyed(_) => RegistryError::NotFound,
+        other => found(other),
+    })?;
+    playback::serve(&name, bytes, None, &headers).map_err(|source| unreadable(&name, source))
+}
+
+fn unreadable(what: &str, source: io::Error) -> RegistryError {
+    RegistryError::Storage(StorageError::NotWritable {
+        what: what.to_owned(),
+        source,
     })
 }
 

@@ -18,6 +18,7 @@ mod tests;
 pub use api::router;
 pub use error::{Problem, ProblemCode, RegistryError};
 
+use crate::room_file::Films;
 use access::Access;
 use otyrys_storage::Registry;
 use std::sync::Arc;
@@ -29,22 +30,33 @@ pub const API_ROOT: &str = "/registry/api/v1";
 #[derive(Debug, Clone)]
 pub struct RegistryState {
     store: Registry,
+    films: Films,
     access: Arc<Access>,
 }
 
 impl RegistryState {
-    /// The registry on `store`, with the SHA-256 hashes of the readers' access key and of the
+    /// The registry on `store`, which also shows the `films` of this server, with the SHA-256 hashes of the readers' access key and of the
     /// deliverer's token (see [`hash_of`](crate::secrets::hash_of)).
     #[must_use]
-    pub fn new(store: Registry, reader_key: [u8; 32], delivery_token: [u8; 32]) -> Self {
+    pub fn new(
+        store: Registry,
+        films: Films,
+        reader_key: [u8; 32],
+        delivery_token: [u8; 32],
+    ) -> Self {
         Self {
             store,
+            films,
             access: Arc::new(Access::new(reader_key, delivery_token)),
         }
     }
 
     fn access(&self) -> &Access {
         &self.access
+    }
+
+    fn films(&self) -> &Films {
+        &self.films
     }
 
     fn store(&self) -> &Registry {

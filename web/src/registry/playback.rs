@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http_range_header::parse_range_header;
-use otyrys_storage::{BlockReader, registry::FileInPackage, stream_of};
+use otyrys_storage::{BlockReader, Digest, stream_of};
 use std::{
     io::{self, Read, Seek, SeekFrom},
     ops::RangeInclusive,
@@ -20,17 +20,20 @@ enum Use {
     Save,
 }
 
-/// The file, or the range of it that the request asks for.
-pub(super) fn serve(found: FileInPackage, request: &HeaderMap) -> io::Result<Response> {
-    let path = found.file.path.as_str();
-    let name = path.rsplit('/').next().unwrap_or(path);
+/// The file of that name, or the range of it that the request asks for. `digest`: of its bytes, if
+/// it is known.
+pub(super) fn serve(
+    name: &str,
+    bytes: BlockReader,
+    digest: Option<Digest>,
+    request: &HeaderMap,
+) -> io::Result<Response> {
     let (media_type, purpose) = kind(name);
-    let mut response = range(found.bytes, request)?;
+    let mut response = range(bytes, request)?;
     let disposition = match purpose {
         Use::Show => format!("inline; filename=\"{name}\""),
         Use::Save => format!("attachment; filename=\"{name}\""),
     };
-    let etag = format!("\"{}\"", found.file.sha256);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(
@@ -51,7 +54,7 @@ pub(super) fn serve(found: FileInPackage, request: &HeaderMap) -> io::Result<Res
     if let Ok(value) = HeaderValue::try_from(disposition) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
-    if let Ok(value) = HeaderValue::try_from(etag) {
+    if let Some(Ok(value)) = digest.map(|digest| HeaderValue::try_from(format!("\"{digest}\""))) {
         headers.insert(header::ETAG, value);
     }
     Ok(response)
@@ -104,6 +107,7 @@ fn kind(name: &str) -> (&'static str, Use) {
         Some("mkv") => ("video/x-matroska", Use::Save),
         Some("html") => ("text/html; charset=utf-8", Use::Show),
         Some("json") => ("application/json", Use::Show),
+        Some("vtt") => ("text/vtt; charset=utf-8", Use::Show),
         Some("txt") => ("text/plain; charset=utf-8", Use::Show),
         Some("pdf") => ("application/pdf", Use::Save),
         Some("docx") => (

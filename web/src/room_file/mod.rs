@@ -5,9 +5,13 @@
 //! being made. It is derived: the bundle is the record, the film is for convenience.
 
 mod captions;
+mod films;
 mod plan;
 mod shelf;
+#[cfg(test)]
+mod tests;
 
+pub use films::Films;
 pub(crate) use shelf::{DERIVED, ROOM_FACTS, ROOM_FILM, RoomFacts};
 
 use crate::{protocol::ProtocolDocument, stores::Stores};
@@ -66,14 +70,31 @@ pub(crate) fn make(
         let path = plan.paths.get(input).ok_or(io::ErrorKind::NotFound)?;
         bundle.open(path, keys).map_err(io::Error::other)
     };
-    let seconds = plan.film.stretches.duration().as_secs().max(1);
+    make_parts(program, &shelf, &mut plan.film, open, &mut tell)?;
+    shelf.put(shelf::ROOM_CAPTIONS, plan.captions(&document).as_bytes())?;
+    shelf.put(ROOM_FACTS, &serde_json::to_vec(&plan.facts)?)?;
+    shelf.join(plan.film.parts(), &plan.chapters)?;
+    tracing::info!(hearing.id = %hearing, "the room file is made");
+    Ok(())
+}
+
+/// Makes the parts that are missing. A track that kills its decoder is left out.
+fn make_parts<R: io::Read + io::Seek>(
+    program: &RecorderProgram,
+    shelf: &Shelf,
+    plan: &mut FilmPlan,
+    open: impl Fn(usize) -> io::Result<R>,
+    tell: &mut impl FnMut(u8) -> io::Result<()>,
+) -> Result<(), RoomFileError> {
+    let hearing = shelf.hearing();
+    let seconds = plan.stretches.duration().as_secs().max(1);
     let mut deaths = 0;
     loop {
-        let first = shelf.first_missing(plan.film.parts());
-        if first == plan.film.parts() {
+        let first = shelf.first_missing(plan.parts());
+        if first == plan.parts() {
             break;
         }
-        let made = film::make_parts(program, &plan.film, first, open, |notice| match notice {
+        let made = film::make_parts(program, plan, first, &open, |notice| match notice {
             FilmNotice::Part(number, part) => {
                 deaths = 0;
                 shelf.keep(number, &part).map_err(io::Error::other)
@@ -93,21 +114,17 @@ pub(crate) fn make(
                 tracing::warn!(hearing.id = %hearing, %error, "the process that makes the room file died; it goes on");
             }
             Err(FilmError::Died(error)) => {
-                let first = shelf.first_missing(plan.film.parts());
-                let Some(culprit) = culprit(program, &plan.film, first, open) else {
+                let first = shelf.first_missing(plan.parts());
+                let Some(culprit) = culprit(program, plan, first, &open) else {
                     return Err(FilmError::Died(error).into());
                 };
                 tracing::warn!(hearing.id = %hearing, input = culprit, "a track that kills its decoder is left out of the room file");
-                plan.film.leave_out(culprit);
+                plan.leave_out(culprit);
                 deaths = 0;
             }
             Err(error) => return Err(error.into()),
         }
     }
-    shelf.put(shelf::ROOM_CAPTIONS, plan.captions(&document).as_bytes())?;
-    shelf.put(ROOM_FACTS, &serde_json::to_vec(&plan.facts)?)?;
-    shelf.join(plan.film.parts(), &plan.chapters)?;
-    tracing::info!(hearing.id = %hearing, "the room file is made");
     Ok(())
 }
 

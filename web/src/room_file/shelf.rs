@@ -67,6 +67,10 @@ impl Shelf {
         })
     }
 
+    pub(super) fn hearing(&self) -> HearingId {
+        self.hearing
+    }
+
     /// Whether there is nothing left to do: the film is the last file that appears.
     pub(super) fn is_made(&self) -> bool {
         self.dir.join(ROOM_FILM).exists()

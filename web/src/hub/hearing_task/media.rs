@@ -232,7 +232,8 @@ impl HearingTask {
             .iter()
             .filter_map(|session| self.sessions.participant(*session))
             .collect();
-        self.record.speak(speakers.iter().copied().collect());
+        let now = Instant::now();
+        self.record.speak(speakers.iter().copied().collect(), now);
         for connection in self.connections.values() {
             let listener = connection.participant;
             let inside = self

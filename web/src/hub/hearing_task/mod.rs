@@ -465,14 +465,13 @@ impl HearingTask {
         }
         tracing::error!(hearing.id = %self.hearing.subject().id, ?fault, ?track, "the record cannot be written");
         self.services.people.record_failed(fault);
-        self.record.faulted(Instant::now());
+        self.record.faulted(track, Instant::now());
         self.act(Actor::Server, None, &Command::RecordFailed { fault, track })
             .await
     }
 
     /// The rule that a session is not on record while a track is not being written, and the way
-    /// back: the fault ends when the disk takes bytes again, and nobody speaks whose speech was
-    /// recorded as silence.
+    /// back: the fault ends when the disk takes bytes again, and what was found in a track is over.
     async fn check_record(&mut self) -> Result<(), HubError> {
         let backup_fault = self.services.recording.backup_fails();
         if backup_fault != self.backup_fault {
@@ -481,10 +480,13 @@ impl HearingTask {
         }
         let now = Instant::now();
         if let Some(fault) = self.hearing.record_fault() {
-            let speaker = self.hearing.faulty_track();
-            let unheard = fault == RecordFault::Silence
-                && speaker.is_some_and(|track| self.record.speaks(track.participant));
-            if !unheard && self.record.may_mend(now) && self.services.recording.can_write().await {
+            if let Some(track) = self.hearing.faulty_track()
+                && let sender = self.hearing.participant(track.participant)
+                && !sender.is_some_and(|sender| sender.sends(track.source))
+            {
+                self.record.interrupted(track);
+            }
+            if self.record.may_mend(fault, now) && self.services.recording.can_write().await {
                 return self.act(Actor::Server, None, &Command::RecordMended).await;
             }
             return Ok(());

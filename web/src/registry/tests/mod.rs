@@ -2,15 +2,16 @@
 
 mod a_package_is_delivered_exactly_once;
 mod a_reader_gets_files_in_pieces;
+mod a_reader_watches_the_film_of_a_session;
 mod nobody_gets_in_without_a_key;
 mod the_contract_is_written_down;
 
 use super::{API_ROOT, RegistryState, delivery::DeliveryPackage, router};
-use crate::secrets::hash_of;
+use crate::{room_file::Films, secrets::hash_of};
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    Bundle, BundleInput, Database, KeySource, MasterKey, NewHearing, NodeKey, RecordSpool,
-    Registry, StoredLog,
+    Bundle, BundleInput, Database, HearingKeys, KeySource, MasterKey, NewHearing, NodeKey,
+    RecordSpool, Registry, StoredLog,
     ids::HearingId,
     registry::{Case, Limits, Party, Sitting},
 };
@@ -74,7 +75,10 @@ impl Court {
             &master_key(dir.path()).await,
         )
         .unwrap();
-        let state = RegistryState::new(store, hash_of(KEY), hash_of(TOKEN));
+        let master = Arc::new(master_key(dir.path()).await);
+        let keys = HearingKeys::new(dir.path().join("record"), master);
+        let films = Films::new(dir.path().join("derived"), keys);
+        let state = RegistryState::new(store, films, hash_of(KEY), hash_of(TOKEN));
         // The port stays the same when the registry goes down and comes back.
         let address = TcpListener::bind("127.0.0.1:0")
             .await

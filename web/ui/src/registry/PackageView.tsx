@@ -10,6 +10,7 @@ import { type Voice, VoiceRows } from "../player/VoiceRows";
 import { fileUrl, loadPackage, loadProtocol, type Package, type Protocol, type ProtocolPerson } from "./api";
 import { ProtocolLines } from "./ProtocolLines";
 import { RegistryGate } from "./RegistryGate";
+import { RoomFilm } from "./RoomFilm";
 import { useRegistry } from "./useRegistry";
 
 type Contents = { pack: Package; protocol: Protocol | null };
@@ -70,6 +71,7 @@ function PackageContents({ pack, protocol }: Contents) {
       ) : (
         <>
           <PlayedProtocol packageKey={pack.key} protocol={protocol} />
+          <RoomFilm packageKey={pack.key} language={protocol.hearing.language} />
           <div className="case-columns">
             <People title={t("registry.present")} people={protocol.present} />
             <People title={t("registry.absent")} people={protocol.absent} />

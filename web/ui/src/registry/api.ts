@@ -108,6 +108,19 @@ export function fileUrl(key: string, path: string): string {
   return `${BASE}/packages/${encodeURIComponent(key)}/files/${encodeFilePath(path)}`;
 }
 
+/** What the film of a session shows when, in milliseconds of the film. */
+export type FilmFacts = { duration_ms: number; chapters: { at_ms: number; title: string }[] };
+
+/** Fails with `not_found` where there is no film. */
+export function loadFilm(key: string): Promise<FilmFacts> {
+  return requestJson(filmUrl(key, "room.json"));
+}
+
+/** Address of a file of the film of a package's session. */
+export function filmUrl(key: string, name: "room.mp4" | "room.vtt" | "room.json"): string {
+  return `${BASE}/packages/${encodeURIComponent(key)}/room/${name}`;
+}
+
 function encodeFilePath(path: string): string {
   return path.split("/").map(encodeURIComponent).join("/");
 }
