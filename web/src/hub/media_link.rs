@@ -134,10 +134,10 @@ impl KeptSessions {
     }
 
     /// Those whose person did not come back in time.
-    pub(super) fn expired(&mut self, now: Instant) -> Vec<PeerSession> {
+    pub(super) fn expired(&mut self, now: Instant) -> Vec<(ParticipantId, PeerSession)> {
         self.0
             .extract_if(|_, (_, until)| *until <= now)
-            .map(|(_, (session, _))| session)
+            .map(|(participant, (session, _))| (participant, session))
             .collect()
     }
 
@@ -147,8 +147,28 @@ impl KeptSessions {
     }
 
     /// The media core has ended it.
-    pub(super) fn forget(&mut self, session: SessionId) {
-        self.0.retain(|_, (kept, _)| kept.id != session);
+    pub(super) fn forget(&mut self, session: SessionId) -> Option<(ParticipantId, PeerSession)> {
+        let of_it = |_: &ParticipantId, (kept, _): &mut (PeerSession, Instant)| kept.id == session;
+        let (participant, (kept, _)) = self.0.extract_if(of_it).next()?;
+        Some((participant, kept))
+    }
+}
+
+/// The peer connections that the server gave up last, by person. A client that has not noticed may
+/// go on with one: browsers take the new session's DTLS, but have long stopped to say which stream
+/// is which layer of their picture (RFC 8852), and nobody would ever see it again.
+#[derive(Debug, Default)]
+pub(super) struct EndedPeers(HashMap<ParticipantId, String>);
+
+impl EndedPeers {
+    /// The server gave one up.
+    pub(super) fn ended(&mut self, participant: ParticipantId, session: PeerSession) {
+        self.0.insert(participant, session.fingerprint);
+    }
+
+    /// Whether an offer with this fingerprint is of a peer connection that is over.
+    pub(super) fn is_over(&self, participant: ParticipantId, fingerprint: &str) -> bool {
+        self.0.get(&participant).is_some_and(|of| of == fingerprint)
     }
 }
 
@@ -191,12 +211,25 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(kept.keep(witness, session(3), Instant::now()), None);
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(kept.expired(Instant::now()), [session(2)]);
+        assert_eq!(kept.expired(Instant::now()), [(clerk, session(2))]);
         assert!(!kept.has(clerk));
         assert_eq!(kept.take(witness), Some(session(3)));
 
         assert_eq!(kept.keep(witness, session(4), Instant::now()), None);
-        kept.forget(SessionId(4));
+        assert_eq!(kept.forget(SessionId(4)), Some((witness, session(4))));
+        assert_eq!(kept.forget(SessionId(4)), None);
         assert!(kept.drain().is_empty());
+    }
+
+    #[test]
+    fn a_peer_connection_that_was_given_up_is_over_for_its_own_person() {
+        let mut ended = EndedPeers::default();
+        let [clerk, witness] = [(); 2].map(|()| ParticipantId::generate());
+        let fingerprint = session(1).fingerprint;
+        assert!(!ended.is_over(clerk, &fingerprint));
+        ended.ended(clerk, session(1));
+        assert!(ended.is_over(clerk, &fingerprint));
+        assert!(!ended.is_over(witness, &fingerprint));
+        assert!(!ended.is_over(clerk, &session(2).fingerprint));
     }
 }

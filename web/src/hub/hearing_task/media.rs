@@ -30,7 +30,14 @@ impl HearingTask {
             self.tell(from, ServerMessage::Error { error });
             return Ok(());
         }
-        let session = self.session_for(from, participant, &offer.sdp);
+        let fingerprint = fingerprint_of(&offer.sdp);
+        if self.ended.is_over(participant, &fingerprint) {
+            // They begin anew with a fresh one.
+            let error = ErrorCode::BadOffer;
+            self.tell(from, ServerMessage::Error { error });
+            return Ok(());
+        }
+        let session = self.session_for(from, participant, fingerprint);
         self.sessions.insert(participant, session);
         let sources = offer
             .sources
@@ -70,8 +77,9 @@ impl HearingTask {
     }
 
     pub(super) fn end_kept_sessions(&mut self) {
-        for session in self.kept.expired(Instant::now()) {
+        for (participant, session) in self.kept.expired(Instant::now()) {
             self.close_session(session.id);
+            self.ended.ended(participant, session);
         }
     }
 
@@ -81,14 +89,8 @@ impl HearingTask {
         &mut self,
         from: ConnectionId,
         participant: ParticipantId,
-        sdp: &str,
+        fingerprint: String,
     ) -> SessionId {
-        let fingerprint: String = sdp
-            .lines()
-            .filter(|line| line.starts_with("a=fingerprint:"))
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
         let own = self.connections.get_mut(&from);
         let own = own.and_then(|connection| connection.session.take());
         let mut goes_on = None;
@@ -284,16 +286,27 @@ impl HearingTask {
     }
 
     /// Forgets a media session that has ended. While the signalling stands, the client sees the end
-    /// of its own peer connection and offers anew.
+    /// of its own peer connection and offers anew, or is told with its next offer.
     fn forget_session(&mut self, session: SessionId) {
         self.record.session_ended(session);
         self.services.recording.stop_session(session);
         self.sessions.remove(session);
-        self.kept.forget(session);
         self.services.sessions.forget(session);
         let mut all = self.connections.values_mut();
-        if let Some(connection) = all.find(|c| c.has_session(session)) {
-            connection.session = None;
+        let connected = all
+            .find(|c| c.has_session(session))
+            .and_then(|c| Some((c.participant, c.session.take()?)));
+        if let Some((participant, ended)) = connected.or(self.kept.forget(session)) {
+            self.ended.ended(participant, ended);
         }
     }
+}
+
+/// Names a client's peer connection: its DTLS fingerprints (RFC 8122).
+fn fingerprint_of(sdp: &str) -> String {
+    sdp.lines()
+        .filter(|line| line.starts_with("a=fingerprint:"))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }

@@ -8,7 +8,7 @@ pub(crate) use listening::{Listener, SoundStretch};
 use super::{
     Services,
     connection::{Connection, ConnectionId, PeerSession},
-    media_link::{KeptSessions, SessionMap},
+    media_link::{EndedPeers, KeptSessions, SessionMap},
     record_watch::RecordWatch,
 };
 use crate::{
@@ -103,6 +103,7 @@ pub(super) struct HearingTask {
     connections: BTreeMap<ConnectionId, Connection>,
     sessions: SessionMap,
     kept: KeptSessions,
+    ended: EndedPeers,
     /// Who has had a media session: they are let in again however busy the server is.
     had_media: BTreeSet<ParticipantId>,
     graph: Graph,
@@ -125,6 +126,7 @@ impl HearingTask {
             connections: BTreeMap::new(),
             sessions: SessionMap::default(),
             kept: KeptSessions::default(),
+            ended: EndedPeers::default(),
             had_media: BTreeSet::new(),
             graph: Graph::new(),
             record: RecordWatch::default(),
