@@ -31,6 +31,7 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
             }
             Ok(Some(RecogniserEvent::Line(line))) => lines.push(line),
             Ok(Some(RecogniserEvent::GuessOver { .. })) => break,
+            Ok(Some(RecogniserEvent::Behind { .. })) => {}
             Ok(other) => panic!("{other:?}"),
             Err(_) => match pieces.next() {
                 Some(piece) => feed.push(piece.to_vec().into()).unwrap(),
