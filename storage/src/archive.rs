@@ -2,12 +2,8 @@
 //! they lie on this machine: the store sees no plain byte of a record.
 
 use crate::{
-    archive_path::ArchivePath,
-    bundle::Bundle,
-    error::StorageError,
-    files,
-    ids::HearingId,
-    manifest::{MANIFEST_NAME, SEAL_NAME},
+    archive_path::ArchivePath, bundle::Bundle, error::StorageError, files, ids::HearingId,
+    manifest::SEAL_NAME,
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
@@ -83,13 +79,12 @@ impl Archive {
     /// # Errors
     /// Those of the store and of reading the bundle.
     pub async fn put(&self, bundle: &Bundle) -> Result<(), StorageError> {
-        let listed = bundle.manifest.files.iter().map(|file| file.path.as_str());
-        for path in listed.chain([MANIFEST_NAME, SEAL_NAME]) {
-            let source = bundle.dir.join(path);
+        for path in bundle.paths()? {
+            let source = path.under(&bundle.dir);
             let mut file = File::open(&source)
                 .await
                 .map_err(|error| StorageError::file(&source, error))?;
-            let key = key(bundle.manifest.hearing, path);
+            let key = key(bundle.manifest.hearing, path.as_str());
             let mut writer = BufWriter::new(Arc::clone(&self.store), key);
             tokio::io::copy(&mut file, &mut writer)
                 .await

@@ -5,17 +5,17 @@ use crate::{
     at_rest::{BlockReader, HearingKeys},
     bundle::Bundle,
     error::StorageError,
-    manifest::{KEY_NAME, MANIFEST_NAME, SEAL_NAME},
+    manifest::{ATTESTATION_NAMES, KEY_NAME, MANIFEST_NAME, SEAL_NAME},
 };
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
 };
 
-/// Whether a file of a bundle is readable without the hearing's key. Seal, key and manifest are:
-/// they prove what there was, also when it cannot be read any more, and nothing in them was spoken.
+/// Whether a file of a bundle is readable without the hearing's key. Manifest, key, seal and what
+/// others say of it are: they prove what there was, also when it cannot be read any more, and nothing in them was spoken.
 pub(crate) fn is_open(path: &str) -> bool {
-    [MANIFEST_NAME, SEAL_NAME, KEY_NAME].contains(&path)
+    [MANIFEST_NAME, SEAL_NAME, KEY_NAME].contains(&path) || ATTESTATION_NAMES.contains(&path)
 }
 
 /// A file of a bundle, open for reading.

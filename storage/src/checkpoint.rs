@@ -6,7 +6,7 @@ use crate::{
     ids::HearingId,
     merkle::Tree,
     node_key::NodeKey,
-    note::{self, VerifierKey},
+    note::{self, NoteSignature, VerifierKey},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 
@@ -43,7 +43,38 @@ impl Checkpoint {
     /// # Errors
     /// In words, what does not hold.
     pub(crate) fn open(note: &str, by: &VerifierKey) -> Result<Self, &'static str> {
-        let text = note::open(note, by)?;
+        Self::from_text(note::open(note, by)?, by.name())
+    }
+
+    /// Reads one that may carry the signatures of witnesses too, which are not checked here.
+    ///
+    /// # Errors
+    /// In words, what does not hold.
+    pub(crate) fn open_cosigned<'a>(
+        note: &'a str,
+        by: &VerifierKey,
+    ) -> Result<(Self, Vec<NoteSignature<'a>>), &'static str> {
+        let (text, more) = note::open_signed_by(note, by)?;
+        Ok((Self::from_text(text, by.name())?, more))
+    }
+
+    /// Reads one among whose signatures, in any order, is that of the log.
+    ///
+    /// # Errors
+    /// In words, what does not hold.
+    pub(crate) fn of_log(note: &str, by: &VerifierKey) -> Result<Self, &'static str> {
+        let (text, signatures) = note::parts(note)?;
+        match signatures
+            .iter()
+            .any(|signature| by.signed(text, signature))
+        {
+            true => Self::from_text(text, by.name()),
+            false => Err("it is signed with another key"),
+        }
+    }
+
+    /// Reads the text of a checkpoint of this log, in its one spelling.
+    fn from_text(text: &str, origin: &str) -> Result<Self, &'static str> {
         let reason = "it is not a checkpoint of this log";
         let mut lines = text.lines().skip(1);
         let size = lines.next().and_then(|size| size.parse().ok());
@@ -56,7 +87,7 @@ impl Checkpoint {
             size,
             root: root.into(),
         };
-        let one_spelling = checkpoint.to_text(by.name()) == text;
+        let one_spelling = checkpoint.to_text(origin) == text;
         one_spelling.then_some(checkpoint).ok_or(reason)
     }
 

@@ -9,7 +9,7 @@ use crate::{
     digest::{Digest, HashedReader},
     error::StorageError,
     files,
-    manifest::{FileEntry, MANIFEST_NAME, SEAL_NAME},
+    manifest::{ATTESTATION_NAMES, FileEntry, MANIFEST_NAME, SEAL_NAME},
 };
 use std::{
     fs::{self, File},
@@ -110,12 +110,22 @@ impl Bundle {
         })
     }
 
-    /// All files, the seal last.
-    fn paths(&self) -> Result<Vec<ArchivePath>, StorageError> {
-        let listed = self.manifest.files.iter().map(|file| Ok(file.path.clone()));
-        listed
-            .chain([MANIFEST_NAME, SEAL_NAME].map(str::parse))
-            .collect()
+    /// All its files, the seal last.
+    pub(crate) fn paths(&self) -> Result<Vec<ArchivePath>, StorageError> {
+        let listed = self.manifest.files.iter().map(|file| file.path.clone());
+        Ok(listed.chain(self.unlisted()?).collect())
+    }
+
+    /// The files that its manifest does not list: itself, what others say of the seal, and, last, the
+    /// seal.
+    ///
+    /// # Errors
+    /// None: all are names that may be paths.
+    pub fn unlisted(&self) -> Result<Vec<ArchivePath>, StorageError> {
+        let attested = ATTESTATION_NAMES.into_iter();
+        let attested = attested.filter(|name| self.dir.join(name).exists());
+        let names = [MANIFEST_NAME].into_iter().chain(attested);
+        names.chain([SEAL_NAME]).map(str::parse).collect()
     }
 
     /// Writes the plain bytes of a file, which must be those that were sealed.

@@ -34,6 +34,15 @@ pub(crate) fn len(path: &Path) -> Result<u64, StorageError> {
     }
 }
 
+/// A file's bytes; nothing if there is no such file.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StorageError::file(path, error)),
+    }
+}
+
 /// Reads a secret; nothing if there is no such file.
 ///
 /// # Errors

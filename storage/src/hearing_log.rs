@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     error::StorageError,
     ids::{HearingId, SegmentId},
-    log_runs::{LogRun, LogSource},
+    log_runs::{LogRun, LogSource, StoredLog},
     merkle::{Tree, leaf_hash},
     node_key::NodeKey,
     note::VerifierKey,
@@ -78,30 +78,29 @@ impl HearingLog {
         key: &NodeKey,
         hearing: HearingId,
     ) -> Result<Self, StorageError> {
-        let damaged =
-            |reason: &str| StorageError::corrupt(format!("the log of hearing {hearing}"), reason);
+        let damaged = |reason: &str| damaged(hearing, reason);
         let stored = database.hearing_log(hearing).await?;
-        let mut log = Self {
-            hearing,
-            tree: Tree::default(),
-            cursors: BTreeMap::new(),
-        };
+        let mut log = Self::empty(hearing);
         let lines = log.new_lines(database, spool, Reach::Whole).await?;
         for run in &stored.runs {
-            let lines = lines
-                .get(&run.source)
-                .and_then(|lines| run.of(lines))
-                .ok_or_else(|| damaged("lines that are leaves are missing"))?;
-            log.grow(run.source, lines);
+            log.grow(run.source, logged(run, &lines, hearing)?);
         }
         if let Some(note) = stored.checkpoints.last() {
             let by = VerifierKey::new(origin(hearing), key.public());
-            let signed = Checkpoint::open(note, &by).map_err(damaged)?;
+            let (signed, _) = Checkpoint::open_cosigned(note, &by).map_err(damaged)?;
             if signed != Checkpoint::of(&log.tree) {
                 return Err(damaged("its last checkpoint is not that of its lines"));
             }
         }
         Ok(log)
+    }
+
+    fn empty(hearing: HearingId) -> Self {
+        Self {
+            hearing,
+            tree: Tree::default(),
+            cursors: BTreeMap::new(),
+        }
     }
 
     /// Makes leaves of the lines that are none yet, and signs and stores a checkpoint over the
@@ -203,6 +202,38 @@ impl HearingLog {
         }
         run
     }
+}
+
+/// The leaves of a hearing's log in their order, and its last checkpoint, which is over all of them;
+/// not checked.
+pub(crate) async fn signed_leaves(
+    database: &Database,
+    spool: &RecordSpool,
+    hearing: HearingId,
+) -> Result<(Vec<Digest>, Option<String>), StorageError> {
+    let StoredLog { runs, checkpoints } = database.hearing_log(hearing).await?;
+    let log = HearingLog::empty(hearing);
+    let lines = log.new_lines(database, spool, Reach::Whole).await?;
+    let mut leaves = Vec::new();
+    for run in &runs {
+        let logged = logged(run, &lines, hearing)?;
+        leaves.extend(logged.iter().map(|line| line.leaf));
+    }
+    Ok((leaves, checkpoints.into_iter().last()))
+}
+
+/// The lines of a run, among all lines on disk.
+fn logged<'a>(
+    run: &LogRun,
+    lines: &'a BTreeMap<LogSource, Vec<Line>>,
+    hearing: HearingId,
+) -> Result<&'a [Line], StorageError> {
+    let lines = lines.get(&run.source).and_then(|lines| run.of(lines));
+    lines.ok_or_else(|| damaged(hearing, "lines that are leaves are missing"))
+}
+
+fn damaged(hearing: HearingId, reason: &str) -> StorageError {
+    StorageError::corrupt(format!("the log of hearing {hearing}"), reason)
 }
 
 /// Which segment a facts file is of, and where its chunk log lies. By the names alone: a damaged

@@ -53,6 +53,11 @@ impl Leaves {
         Ok(leaves)
     }
 
+    /// All, in their order.
+    pub(crate) fn hashes(&self) -> Vec<Digest> {
+        self.order.iter().map(|(leaf, _)| *leaf).collect()
+    }
+
     /// Those of this source.
     pub(crate) fn lines(&self, source: LogSource) -> &[Digest] {
         self.by_source.get(&source).map_or(&[], Vec::as_slice)
@@ -139,7 +144,7 @@ impl Leaves {
         let (mut offset, mut count) = (0, 0);
         for note in notes(checkpoints) {
             let fault = |reason| (offset, reason);
-            let checkpoint = Checkpoint::open(note, by).map_err(fault)?;
+            let (checkpoint, _) = Checkpoint::open_cosigned(note, by).map_err(fault)?;
             if count > 0 && checkpoint.size <= tree.size() {
                 return Err(fault("the checkpoint is not larger than the one before"));
             }
@@ -163,8 +168,8 @@ pub(crate) fn checkpoints_text(notes: &[String]) -> String {
     notes.join("\n")
 }
 
-/// The notes of `log/checkpoints.txt`. Each is a text and a signature with an empty line between.
-fn notes(text: &str) -> impl Iterator<Item = &str> {
+/// The notes of `log/checkpoints.txt`. Each is a text and signatures with an empty line between.
+pub(crate) fn notes(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         if rest.is_empty() {

@@ -9,6 +9,7 @@
 //! - [`at_rest`]: the keys of the hearings, and files that cannot be read without them.
 //! - [`HearingLog`]: the Merkle log over both, and its signed checkpoints.
 //! - [`Bundle`], [`Archive`], [`verify()`]: the sealed record of a closed hearing.
+//! - [`TimeStampQuery`], [`WitnessKey`], [`attestation`]: what others say of a seal.
 //! - [`retention`]: until its key is destroyed.
 //! - [`registry`]: the embedded reference registry's own store.
 //!
@@ -18,6 +19,7 @@
 pub mod archive;
 pub mod archive_path;
 pub mod at_rest;
+pub mod attestation;
 pub mod bundle;
 pub mod bundle_check;
 pub mod bundle_file;
@@ -25,6 +27,7 @@ pub mod byte_stream;
 mod chain;
 pub mod checkpoint;
 pub mod chunk_log;
+pub mod cosignature;
 pub mod damage;
 pub mod database;
 pub mod deliveries;
@@ -56,16 +59,21 @@ pub mod segment_reader;
 pub mod segment_writer;
 pub mod spool;
 mod spool_media;
+pub mod time_stamp;
 pub mod verify;
+pub mod witness_ledger;
+pub mod witness_question;
 
 pub use archive::Archive;
 pub use archive_path::ArchivePath;
 pub use at_rest::{BlockReader, BlockWriter, HearingKeys, KeySource, MasterKey};
+pub use attestation::{Attested, Seen, Trust};
 pub use bundle::{Bundle, BundleInput};
 pub use bundle_check::Depth;
 pub use bundle_file::BundleFile;
 pub use byte_stream::stream_of;
 pub use checkpoint::Checkpoint;
+pub use cosignature::WitnessKey;
 pub use damage::Damage;
 pub use database::Database;
 pub use deliveries::{Delivery, DeliveryState};
@@ -87,4 +95,7 @@ pub use segment::SegmentFacts;
 pub use segment_reader::{Piece, SegmentReader};
 pub use segment_writer::{Acknowledged, SegmentWriter};
 pub use spool::{RecordSpool, SegmentReach, SegmentRecord, Tail};
-pub use verify::{DamagedFile, Verdict, VerifyReport, Violation, verify};
+pub use time_stamp::{Authorities, TimeStamp, TimeStampFault, TimeStampQuery};
+pub use verify::{DamagedFile, Verdict, VerifyReport, Violation, verify, verify_trusting};
+pub use witness_ledger::{WitnessLedger, WitnessRefusal};
+pub use witness_question::WitnessQuestion;

@@ -64,7 +64,7 @@ impl LogRun {
 pub struct StoredLog {
     /// The leaves, in order.
     pub runs: Vec<LogRun>,
-    /// The checkpoints, by size: signed notes.
+    /// The checkpoints, by size: signed notes, with the signatures of witnesses as further lines.
     pub checkpoints: Vec<String>,
 }
 
@@ -94,11 +94,14 @@ impl Database {
         .bind(hearing.to_string())
         .fetch_all(&mut *reading)
         .await?;
-        let checkpoints =
-            sqlx::query_scalar("SELECT note FROM checkpoints WHERE hearing = $1 ORDER BY size")
-                .bind(hearing.to_string())
-                .fetch_all(&mut *reading)
-                .await?;
+        let checkpoints = sqlx::query_scalar(
+            "SELECT note || COALESCE((SELECT group_concat(line, '') FROM cosignatures \
+                 WHERE hearing = checkpoints.hearing AND size = checkpoints.size), '') \
+                 FROM checkpoints WHERE hearing = $1 ORDER BY size",
+        )
+        .bind(hearing.to_string())
+        .fetch_all(&mut *reading)
+        .await?;
         let run = |(source, first_line, lines): (String, i64, i64)| {
             Ok(LogRun {
                 source: parse(&source)?,
@@ -113,6 +116,47 @@ impl Database {
                 .collect::<Result<_, StorageError>>()?,
             checkpoints,
         })
+    }
+
+    /// How many leaves of a hearing's log a witness has signed for; 0 if none.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn witnessed(&self, hearing: HearingId, witness: &str) -> Result<u64, StorageError> {
+        let size: Option<i64> = sqlx::query_scalar(
+            "SELECT MAX(size) FROM cosignatures WHERE hearing = $1 AND witness = $2",
+        )
+        .bind(hearing.to_string())
+        .bind(witness)
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(size.unwrap_or_default().unsigned_abs())
+    }
+
+    /// Keeps the signature line of a witness under the checkpoint of this size.
+    ///
+    /// # Errors
+    /// [`StorageError::Conflict`] if there is no such checkpoint.
+    pub async fn add_cosignature(
+        &self,
+        hearing: HearingId,
+        size: u64,
+        witness: &str,
+        line: &str,
+    ) -> Result<(), StorageError> {
+        let mut transaction = self.write().await?;
+        sqlx::query(
+            "INSERT INTO cosignatures (hearing, size, witness, line) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(hearing.to_string())
+        .bind(size.cast_signed())
+        .bind(witness)
+        .bind(line)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// The lines of a hearing's events after the first `known` ones, in order, not checked.

@@ -19,6 +19,13 @@ pub(crate) const BUNDLE_FORMAT_2: &str = "otyrys-bundle/2";
 pub const MANIFEST_NAME: &str = "manifest.json";
 /// Name of the seal in a bundle: the checkpoint over the log and, as its last leaf, the manifest.
 pub const SEAL_NAME: &str = "seal.txt";
+/// Name of the answer of a time-stamping authority about the seal, as it came.
+pub const TIME_STAMP_NAME: &str = "seal.tsr";
+/// Name of the seal with the signatures of witnesses.
+pub const COSIGNED_NAME: &str = "seal.cosigned.txt";
+/// What others say of the seal. They come after it, so that no manifest lists them, and a bundle may
+/// have neither.
+pub const ATTESTATION_NAMES: [&str; 2] = [TIME_STAMP_NAME, COSIGNED_NAME];
 /// Name of the public key in a bundle.
 pub const KEY_NAME: &str = "key.txt";
 /// Name of the list of leaves in a bundle.
@@ -28,7 +35,7 @@ pub const CHECKPOINTS_NAME: &str = "log/checkpoints.txt";
 /// Name of the event log in a bundle.
 pub const EVENTS_NAME: &str = "events.jsonl";
 
-/// `manifest.json`: every other file but the seal, and the heads of all chains and of the log.
+/// `manifest.json`: every other file but the seal and what others say of it, and the heads of all chains and of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// [`BUNDLE_FORMAT`].
@@ -45,7 +52,7 @@ pub struct Manifest {
     pub log: LogHead,
     /// The record.
     pub segments: Vec<SegmentHead>,
-    /// Every file but `manifest.json` and `seal.txt`, by path.
+    /// Every file but `manifest.json`, `seal.txt` and [`ATTESTATION_NAMES`], by path.
     pub files: Vec<FileEntry>,
 }
 

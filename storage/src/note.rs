@@ -1,4 +1,4 @@
-//! Signed notes (<https://c2sp.org/signed-note>) with one Ed25519 signature.
+//! Signed notes (<https://c2sp.org/signed-note>) with Ed25519 signatures.
 
 use crate::{
     digest::Digest,
@@ -9,6 +9,8 @@ use std::{fmt, str::FromStr};
 
 /// The signature type of Ed25519 in key ids and verifier keys.
 const ED25519: u8 = 0x01;
+/// Bytes of a key id.
+const ID_LEN: usize = 4;
 /// What a signature line begins with: em dash, space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
 
@@ -17,11 +19,59 @@ const SIGNATURE_MARK: &str = "\u{2014} ";
 pub(crate) struct VerifierKey {
     name: String,
     key: PublicKey,
+    /// The signature type.
+    kind: u8,
 }
 
 impl VerifierKey {
     pub(crate) fn new(name: String, key: PublicKey) -> Self {
-        Self { name, key }
+        Self::of_kind(name, key, ED25519)
+    }
+
+    /// A key for signatures of another type, which is not the key for notes in general.
+    pub(crate) fn of_kind(name: String, key: PublicKey, kind: u8) -> Self {
+        Self { name, key, kind }
+    }
+
+    /// Reads a *vkey* of this signature type.
+    ///
+    /// # Errors
+    /// In words, what does not hold.
+    pub(crate) fn parse(text: &str, kind: u8) -> Result<Self, &'static str> {
+        let reason = "it is not the verifier key of a signed note";
+        // The base64 after it may hold more of the sign.
+        let (name, rest) = text.split_once('+').ok_or(reason)?;
+        let (_, encoded) = rest.split_once('+').ok_or(reason)?;
+        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| reason)?;
+        let key: [u8; 32] = bytes
+            .strip_prefix(&[kind])
+            .and_then(|key| key.try_into().ok())
+            .ok_or(reason)?;
+        let key = PublicKey::from_bytes(&key).map_err(|_| reason)?;
+        let parsed = Self::of_kind(name.to_owned(), key, kind);
+        if parsed.to_string() == text {
+            Ok(parsed)
+        } else {
+            Err("its key, name and id do not belong together")
+        }
+    }
+
+    /// Whether a signature line calls itself this key's.
+    pub(crate) fn is_named_by(&self, signature: &NoteSignature<'_>) -> bool {
+        signature.name == self.name && signature.id == self.id()
+    }
+
+    /// Whether a signature is this key's over the text of a note.
+    pub(crate) fn signed(&self, text: &str, signature: &NoteSignature<'_>) -> bool {
+        let bytes = signature.bytes.as_slice().try_into();
+        self.is_named_by(signature)
+            && bytes.is_ok_and(|bytes| self.key.signed(text.as_bytes(), bytes))
+    }
+
+    /// A line with this key's signature, for the end of a note.
+    pub(crate) fn line(&self, signature: &[u8]) -> String {
+        let signature = BASE64_STANDARD.encode([&self.id()[..], signature].concat());
+        format!("{SIGNATURE_MARK}{} {signature}\n", self.name)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -33,14 +83,14 @@ impl VerifierKey {
     }
 
     /// The first four bytes of a digest of name and key: tells keys apart, proves nothing.
-    fn id(&self) -> [u8; 4] {
+    fn id(&self) -> [u8; ID_LEN] {
         let named = [self.name.as_bytes(), b"\n", &self.encoded()].concat();
         let [a, b, c, d, ..] = *Digest::of(&named).as_bytes();
         [a, b, c, d]
     }
 
     fn encoded(&self) -> Vec<u8> {
-        [&[ED25519], &self.key.to_bytes()[..]].concat()
+        [&[self.kind], &self.key.to_bytes()[..]].concat()
     }
 }
 
@@ -58,31 +108,65 @@ impl FromStr for VerifierKey {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let reason = "it is not the verifier key of a signed note";
-        // The base64 after it may hold more of the sign.
-        let (name, rest) = text.split_once('+').ok_or(reason)?;
-        let (_, encoded) = rest.split_once('+').ok_or(reason)?;
-        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| reason)?;
-        let key: [u8; 32] = bytes
-            .strip_prefix(&[ED25519])
-            .and_then(|key| key.try_into().ok())
-            .ok_or(reason)?;
-        let key = PublicKey::from_bytes(&key).map_err(|_| reason)?;
-        let parsed = Self::new(name.to_owned(), key);
-        if parsed.to_string() == text {
-            Ok(parsed)
-        } else {
-            Err("its key, name and id do not belong together")
-        }
+        Self::parse(text, ED25519)
     }
 }
 
 /// Signs a text of whole lines under a name.
 pub(crate) fn sign(text: &str, name: &str, key: &NodeKey) -> String {
-    let id = VerifierKey::new(name.to_owned(), key.public()).id();
-    let signature = [&id[..], &key.sign(text.as_bytes())].concat();
-    let signature = BASE64_STANDARD.encode(signature);
-    format!("{text}\n{SIGNATURE_MARK}{name} {signature}\n")
+    let by = VerifierKey::new(name.to_owned(), key.public());
+    let line = by.line(&key.sign(text.as_bytes()));
+    format!("{text}\n{line}")
+}
+
+/// A signature at the end of a note, not checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NoteSignature<'a> {
+    /// Under which name.
+    pub(crate) name: &'a str,
+    id: [u8; ID_LEN],
+    /// What follows the key id.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl<'a> NoteSignature<'a> {
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// In words, what does not hold.
+    pub(crate) fn from_line(line: &'a str) -> Result<Self, &'static str> {
+        let reason = "its signature is not a signature";
+        let (name, signature) = line
+            .strip_prefix(SIGNATURE_MARK)
+            .and_then(|line| line.split_once(' '))
+            .ok_or(reason)?;
+        let signature = BASE64_STANDARD.decode(signature).map_err(|_| reason)?;
+        let (id, bytes) = signature.split_first_chunk().ok_or(reason)?;
+        Ok(Self {
+            name,
+            id: *id,
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
+/// The text of a note, and its signatures, not checked.
+///
+/// # Errors
+/// In words, what does not hold.
+pub(crate) fn parts(note: &str) -> Result<(&str, Vec<NoteSignature<'_>>), &'static str> {
+    let (text, signatures) = note
+        .rfind("\n\n")
+        .and_then(|last_line_ends| note.split_at_checked(last_line_ends + 1))
+        .ok_or("it is not a signed note")?;
+    let signatures = signatures
+        .strip_prefix('\n')
+        .and_then(|lines| lines.strip_suffix('\n'))
+        .ok_or("it is not a signed note")?
+        .split('\n')
+        .map(NoteSignature::from_line)
+        .collect::<Result<_, _>>()?;
+    Ok((text, signatures))
 }
 
 /// The text of a note that carries the signature of this key and no other. Stricter than notes in
@@ -91,32 +175,31 @@ pub(crate) fn sign(text: &str, name: &str, key: &NodeKey) -> String {
 /// # Errors
 /// In words, what does not hold.
 pub(crate) fn open<'a>(note: &'a str, by: &VerifierKey) -> Result<&'a str, &'static str> {
-    let (text, signatures) = note
-        .rfind("\n\n")
-        .and_then(|last_line_ends| note.split_at_checked(last_line_ends + 1))
-        .ok_or("it is not a signed note")?;
-    let (name, signature) = signatures
-        .strip_prefix('\n')
-        .and_then(|line| line.strip_prefix(SIGNATURE_MARK))
-        .and_then(|line| line.strip_suffix('\n'))
-        .and_then(|line| line.split_once(' '))
-        .ok_or("it does not carry one signature")?;
-    let signature = BASE64_STANDARD
-        .decode(signature)
-        .map_err(|_| "its signature is not a signature")?;
-    let (id, signature) = signature
-        .split_first_chunk::<4>()
-        .ok_or("its signature is not a signature")?;
-    if name != by.name || *id != by.id() {
+    let (text, more) = open_signed_by(note, by)?;
+    match more.as_slice() {
+        [] => Ok(text),
+        _ => Err("it does not carry one signature"),
+    }
+}
+
+/// The text of a note whose first signature is that of this key, and its other signatures, which
+/// are not checked.
+///
+/// # Errors
+/// In words, what does not hold.
+pub(crate) fn open_signed_by<'a>(
+    note: &'a str,
+    by: &VerifierKey,
+) -> Result<(&'a str, Vec<NoteSignature<'a>>), &'static str> {
+    let (text, mut more) = parts(note)?;
+    // There is one: a note without is none.
+    let first = more.remove(0);
+    if !by.is_named_by(&first) {
         return Err("it is signed with another key");
     }
-    let signature = signature
-        .try_into()
-        .map_err(|_| "its signature is not a signature")?;
-    if by.key.signed(text.as_bytes(), signature) {
-        Ok(text)
-    } else {
-        Err("its signature does not hold")
+    match by.signed(text, &first) {
+        true => Ok((text, more)),
+        false => Err("its signature does not hold"),
     }
 }
 

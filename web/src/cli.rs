@@ -2,7 +2,7 @@
 
 use crate::{
     bad_line, config::Config, demo_run, export_command, log, model_command, reconcile_command,
-    rehearse::RehearseArgs, retention_command, serve, stores::seal_key, verify_command,
+    rehearse::RehearseArgs, retention_command, serve, stores::seal_key, verify_command, witness,
 };
 use clap::{Args, Parser, Subcommand};
 use otyrys_media::{
@@ -61,6 +61,8 @@ enum Command {
     /// what does not match. Exit code 0 when all does, 1 when something does not, 2 when it could
     /// not look.
     Reconcile(reconcile_command::ReconcileArgs),
+    /// Signs what it sees of other courts' hearings, so that they cannot take it back: a witness.
+    Witness,
     /// Prints the public key of this server's seal, for those who verify its bundles.
     Key,
     /// Brings the database to this version's schema and exits.
@@ -151,6 +153,7 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
             Ok(ExitCode::SUCCESS)
         }
         Command::Reconcile(args) => runtime()?.block_on(reconcile_command::run(&config, args)),
+        Command::Witness => runtime()?.block_on(witness::run(&config)),
         Command::Key => {
             let key = seal_key(&config.server.data_dir)?;
             tell(&mut std::io::stdout(), &key.public().to_string());

@@ -63,22 +63,22 @@ pub(crate) async fn end_broken_segments(stores: &Stores, id: HearingId) -> Resul
     Ok(())
 }
 
-/// Makes protocol and bundle of a closed hearing and puts the bundle into the archive. Doing it
-/// again finds what is there already.
-pub(crate) async fn attach(
+/// Makes protocol and bundle of a closed hearing. Doing it again finds what is there already;
+/// nothing if the bundle was archived and then removed where it was made.
+pub(crate) async fn seal(
     stores: &Stores,
     draft: &Draft,
     id: HearingId,
-) -> Result<Bundle, AttachError> {
-    let bundle = match Bundle::made(&stores.bundle_dir(id))? {
-        Some(made) => made,
-        // Archived, and removed where it was made.
-        None if stores.archive.has(id).await? => return Ok(stores.bundle(id)?),
-        None => make_bundle(stores, draft, id).await?,
-    };
-    stores.archive.put(&bundle).await?;
+) -> Result<Option<Bundle>, AttachError> {
+    if let Some(made) = Bundle::made(&stores.bundle_dir(id))? {
+        return Ok(Some(made));
+    }
+    if stores.archive.has(id).await? {
+        return Ok(None);
+    }
+    let bundle = make_bundle(stores, draft, id).await?;
     tracing::info!(hearing.id = %id, bundle.sha256 = %bundle.manifest_sha256, "record and protocol are sealed");
-    Ok(bundle)
+    Ok(Some(bundle))
 }
 
 async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bundle, AttachError> {

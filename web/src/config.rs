@@ -8,6 +8,7 @@ mod limits;
 mod reconcile;
 mod retention;
 mod room_file;
+mod seal;
 
 use crate::{hub::LineTestLimits, secrets::Private};
 use figment::{
@@ -28,6 +29,7 @@ pub use limits::LimitsConfig;
 pub use reconcile::ReconcileConfig;
 pub use retention::RetentionConfig;
 pub use room_file::RoomFileConfig;
+pub use seal::{OwnWitnessConfig, SealConfig, TimeStampConfig, WitnessConfig};
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,10 @@ pub struct Config {
     pub turn: TurnConfig,
     /// The record.
     pub record: RecordConfig,
+    /// Who, outside of the court, vouches for its seal.
+    pub seal: SealConfig,
+    /// Where this program is a witness of other courts (`otyrys witness`).
+    pub witness: OwnWitnessConfig,
     /// For how long records are kept.
     pub retention: RetentionConfig,
     /// The end of the day.

@@ -1,12 +1,13 @@
 //! Work that is done after the answer: rows in the database, leased, retried, idempotent.
 
 use crate::{
+    attesting::{Attestation, Attestors},
     cli::explain,
     closing::{self, AttachError},
     config::{Config, ReconcileConfig, RetentionConfig},
     draft::Draft,
     hub::HubError,
-    metrics::MismatchFigures,
+    metrics::{MismatchFigures, PeopleFigures},
     reconciliation,
     recording::Recording,
     registry::delivery::{CaseRegistry, DeliveryPackage, Outcome, deliver_once, pause_before},
@@ -16,7 +17,9 @@ use crate::{
 };
 use jiff::{Timestamp, civil::Date};
 use otyrys_media::recorder::RecorderProgram;
-use otyrys_storage::{Database, DeliveryState, Depth, Job, NewJob, StorageError, ids::HearingId};
+use otyrys_storage::{
+    Bundle, Database, DeliveryState, Depth, Job, NewJob, StorageError, ids::HearingId,
+};
 use serde_json::{Value, json};
 use std::{error::Error, io, sync::Arc, time::Duration};
 use tokio::{runtime::Handle, time};
@@ -125,6 +128,8 @@ pub(crate) struct Jobs {
     pub(crate) registry: Arc<dyn CaseRegistry>,
     pub(crate) config: Arc<Config>,
     pub(crate) mismatches: MismatchFigures,
+    pub(crate) attestors: Attestors,
+    pub(crate) people: PeopleFigures,
     /// Makes the room file.
     pub(crate) film: RecorderProgram,
 }
@@ -226,12 +231,17 @@ impl Jobs {
         if !self.draft.is_settled(hearing) {
             return Err(not_settled());
         }
-        match closing::attach(&self.stores, &self.draft, hearing).await {
-            Ok(_) => {}
+        let bundle = match closing::seal(&self.stores, &self.draft, hearing).await {
+            Ok(bundle) => bundle,
             Err(AttachError::Storage(error @ StorageError::Corrupt { .. })) => {
                 return Err(Undone::Never(explain(&error)));
             }
             Err(error) => return Err(later(&error)),
+        };
+        if let Some(bundle) = bundle {
+            self.attest(&bundle, job).await?;
+            let archived = self.stores.archive.put(&bundle).await;
+            archived.map_err(|error| later(&error))?;
         }
         let database = &self.stores.database;
         let mut next = vec![DELIVER];
@@ -241,6 +251,27 @@ impl Jobs {
             enqueued.map_err(|error| later(&error))?;
         }
         Ok(())
+    }
+
+    /// Has the seal of a bundle vouched for before the bundle goes on: it is delivered once.
+    async fn attest(&self, bundle: &Bundle, job: &Job) -> Result<(), Undone> {
+        let attested = self
+            .attestors
+            .attest(&self.stores, bundle, Timestamp::now());
+        match attested.await {
+            Ok(Attestation::Whole) => Ok(()),
+            Ok(Attestation::Later { after, cause }) => Err(Undone::Later {
+                after,
+                cause,
+                tell: true,
+            }),
+            Ok(Attestation::Without { cause }) => {
+                tracing::warn!(hearing.id = %bundle.manifest.hearing, cause, "a record goes on without those who were to vouch for its seal");
+                self.people.unattested_seals.inc();
+                Ok(())
+            }
+            Err(error) => Err(self.later(job.attempts, &error)),
+        }
     }
 
     async fn make_room_file(

@@ -8,13 +8,16 @@
 //! - `recording`, `draft`: from the media core's taps to files, from files to lines.
 //! - `playback`: the record as it is listened to; `playable`: also where a piece of it is damaged.
 //! - `jobs`, `closing`, [`registry`], `spent_copies`: what happens after closing.
+//! - `attesting`: who vouches for a record; [`witness`]: vouching for those of others.
 //! - `reconciliation`: at the end of the day, what was held against what there is.
 //! - [`protocol`]: the draft protocol as HTML, DOCX and JSON.
 //! - [`bad_line`]: loss, delay and cuts that can be repeated.
 //! - [`rehearse`]: native participants; [`demo_run`]: a whole hearing unattended.
 //! - [`serve`]: starts and stops all of it; [`cli`]: the command line.
 
+mod attesting;
 pub mod bad_line;
+mod bounded_body;
 pub mod cli;
 mod closing;
 pub mod config;
@@ -52,3 +55,4 @@ mod test_court;
 pub mod tls;
 pub mod turn;
 pub mod verify_command;
+pub mod witness;

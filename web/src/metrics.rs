@@ -41,6 +41,8 @@ pub(crate) struct PeopleFigures {
     record_faults: Family<[(&'static str, &'static str); 1], Counter>,
     /// Times that the second copy of the sound could not be written.
     pub(crate) backup_failures: Counter,
+    /// Records that went on without those who were to vouch for their seal.
+    pub(crate) unattested_seals: Counter,
 }
 
 impl PeopleFigures {
@@ -99,6 +101,11 @@ impl PeopleFigures {
             "backup_failures",
             "Times that the backup of the sound could not be written",
             self.backup_failures.clone(),
+        );
+        registry.register(
+            "unattested_seals",
+            "Records that were archived without a time stamp or a witness that was to vouch for them",
+            self.unattested_seals.clone(),
         );
         registry.register(
             "record_faults",
@@ -421,6 +428,7 @@ mod tests {
             "otyrys_refused_total{reason=\"address_full\"} 1",
             "otyrys_record_faults_total{fault=\"silence\"} 1",
             "otyrys_backup_failures_total 0",
+            "otyrys_unattested_seals_total 0",
             "otyrys_perceived_reports_total 1",
             "otyrys_perceived_freezes_total 2",
             "otyrys_perceived_frozen_seconds_total 0.75",

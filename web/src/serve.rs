@@ -1,6 +1,7 @@
 //! The server: opens everything, connects it, and closes it again in the right order.
 
 use crate::{
+    attesting::Attestors,
     cli::{CommandError, ServeArgs, explain, film_program, muxing_program, tell},
     config::{Config, RetentionConfig, cache_dir},
     demo,
@@ -177,6 +178,7 @@ impl Server {
             samples,
             backup,
         );
+        let attestors = Attestors::new(&config.seal)?;
         let links = Links::new(stores.database.clone(), &public_url);
         let mismatches = MismatchFigures::default();
         let hub = Hub::new(
@@ -184,6 +186,7 @@ impl Server {
             shard.clone(),
             recording.clone(),
             draft.clone(),
+            Arc::clone(&attestors.witnesses),
             links.clone(),
             turn,
             config.media.line_test_limits(),
@@ -254,6 +257,8 @@ impl Server {
             registry,
             config: Arc::clone(&config),
             mismatches,
+            attestors,
+            people: people.clone(),
             film: film_program(),
         };
         let jobs = Arc::new(jobs);
@@ -584,7 +589,8 @@ fn announce(server: &Server) {
     );
 }
 
-async fn shutdown_signal() -> io::Result<()> {
+/// Waits until this process is told to end.
+pub(crate) async fn shutdown_signal() -> io::Result<()> {
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     tokio::select! {
         outcome = signal::ctrl_c() => outcome,

@@ -5,7 +5,7 @@ use crate::{
     protocol::ProtocolDocument,
 };
 use clap::Args;
-use otyrys_storage::{DamagedFile, PublicKey, Verdict, verify};
+use otyrys_storage::{Authorities, DamagedFile, Trust, Verdict, WitnessKey, verify_trusting};
 use std::{
     fmt::Write,
     fs, io,
@@ -23,20 +23,38 @@ pub struct VerifyArgs {
     /// key.txt, which proves less.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+    /// File with certificates (PEM) that a time-stamping authority must lead to. The seal must bear
+    /// its stamp then; without it a stamp is checked, but nobody vouches for who made it.
+    #[arg(long, value_name = "FILE")]
+    authority: Option<PathBuf>,
+    /// The key of a witness that must have signed the seal, as it publishes it. For more than one,
+    /// repeat it.
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<WitnessKey>,
+}
+
+impl VerifyArgs {
+    fn trust(&self) -> Result<Trust, CommandError> {
+        let key = self.key.as_ref().map(fs::read_to_string).transpose()?;
+        let authorities = self.authority.as_ref().map(fs::read).transpose()?;
+        Ok(Trust {
+            key: key.map(|key| key.trim().parse()).transpose()?,
+            authorities: authorities
+                .map(|pem| Authorities::from_pem(&pem))
+                .transpose()?,
+            witnesses: self.witness.clone(),
+        })
+    }
 }
 
 /// Checks the bundle; fails if anything in it does not hold. What was damaged when it was sealed, and
 /// is named by the seal, is told and is no failure.
 ///
 /// # Errors
-/// When the bundle or the key cannot be read.
+/// When the bundle or what it is to be checked by cannot be read.
 pub fn run(args: &VerifyArgs) -> Result<ExitCode, CommandError> {
-    let key = match &args.key {
-        Some(path) => Some(fs::read_to_string(path)?.trim().parse::<PublicKey>()?),
-        None => None,
-    };
     let mut out = io::stdout();
-    match verify(&args.bundle, key.as_ref())? {
+    match verify_trusting(&args.bundle, &args.trust()?)? {
         Verdict::Holds(report) => {
             tell(&mut out, &report.to_string());
             if !report.damaged.is_empty() {

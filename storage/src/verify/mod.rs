@@ -5,17 +5,18 @@ mod lines;
 
 use crate::{
     archive_path::ArchivePath,
+    attestation::{self, AttestationFiles, Attested, Trust},
     damage::Damage,
     derived::{self, DERIVED_NAME},
     digest::Digest,
     error::StorageError,
-    files,
+    files::{self, read_if_there as read},
     ids::HearingId,
     leaves::Leaves,
     log_runs::LogSource,
     manifest::{
-        CHECKPOINTS_NAME, FileEntry, KEY_NAME, LEAVES_NAME, MANIFEST_NAME, Manifest, SEAL_NAME,
-        SegmentHead,
+        ATTESTATION_NAMES, CHECKPOINTS_NAME, COSIGNED_NAME, FileEntry, KEY_NAME, LEAVES_NAME,
+        MANIFEST_NAME, Manifest, SEAL_NAME, SegmentHead, TIME_STAMP_NAME,
     },
     node_key::PublicKey,
     note::VerifierKey,
@@ -23,7 +24,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use lines::{check_events, check_segment};
-use std::{collections::BTreeSet, fmt, fs, path::Path};
+use std::{collections::BTreeSet, fmt, path::Path};
 
 /// What checking a bundle came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +64,8 @@ pub struct VerifyReport {
     pub derived: u64,
     /// What was damaged when it was sealed, and is named by the manifest.
     pub damaged: Vec<DamagedFile>,
+    /// What others say of the seal.
+    pub attested: Attested,
 }
 
 /// A record file of which pieces were damaged when it was sealed.
@@ -83,7 +86,8 @@ impl fmt::Display for VerifyReport {
              Each event and each chunk is the leaf of the log that it was, and the log has no other: \
              {} leaves.\n\
              Each of {} checkpoints is signed and consistent with the one before.\n\
-             Sealed at {} by key {}; manifest {}.",
+             Sealed at {} by key {}; manifest {}.\n\
+             {}",
             self.hearing,
             self.files,
             self.bytes,
@@ -95,6 +99,7 @@ impl fmt::Display for VerifyReport {
             self.sealed_at,
             self.key_id,
             self.manifest_sha256,
+            self.attested,
         )?;
         if self.derived > 0 {
             write!(
@@ -137,7 +142,7 @@ impl Violation {
         Self::at(file, 0, reason)
     }
 
-    fn at(file: impl ToString, offset: u64, reason: impl ToString) -> Self {
+    pub(crate) fn at(file: impl ToString, offset: u64, reason: impl ToString) -> Self {
         Self {
             file: file.to_string(),
             offset,
@@ -155,11 +160,24 @@ impl Violation {
 /// Only if the bundle cannot be read ([`StorageError::NotWritable`]); what does not hold is a
 /// [`Verdict::Broken`].
 pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, StorageError> {
+    let trust = Trust {
+        key: expected_key.copied(),
+        ..Trust::default()
+    };
+    verify_trusting(dir, &trust)
+}
+
+/// As [`verify`], with the word of authorities and witnesses: of those who are trusted it must be
+/// there, of others it is told. Blocks on the disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_trusting(dir: &Path, trust: &Trust) -> Result<Verdict, StorageError> {
     let files = match seal_files(dir)? {
         Ok(files) => files,
         Err(missing) => return Ok(Verdict::Broken(vec![missing])),
     };
-    let (manifest, by) = match seal::check(&files, expected_key) {
+    let (manifest, by) = match seal::check(&files, trust.key.as_ref()) {
         Ok(sealed) => sealed,
         Err(violation) => return Ok(Verdict::Broken(vec![violation])),
     };
@@ -192,12 +210,25 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         let checked = check_segment(dir, segment, manifest.hearing, leaves.as_ref())?;
         violations.extend(checked.violations);
     }
+    let time_stamp = read(&dir.join(TIME_STAMP_NAME))?;
+    let cosigned = read(&dir.join(COSIGNED_NAME))?;
+    let beside = [&time_stamp, &cosigned].into_iter().flatten();
+    let beside: Vec<u64> = beside.map(|bytes| bytes.len() as u64).collect();
     let log = match read(&dir.join(CHECKPOINTS_NAME))? {
-        Some(checkpoints) => check_log(&manifest, &leaves.unwrap_or_default(), &checkpoints, &by),
+        Some(checkpoints) => check_log(&manifest, &leaves.unwrap_or_default(), &checkpoints, &by)
+            .and_then(|count| {
+                let files = AttestationFiles {
+                    seal: &files.seal,
+                    time_stamp,
+                    cosigned,
+                    checkpoints: &checkpoints,
+                };
+                Ok((count, attestation::check(&files, &by, trust)?))
+            }),
         None => Err(Violation::whole(CHECKPOINTS_NAME, "it is missing")),
     };
-    let checkpoints = match log {
-        Ok(checkpoints) if violations.is_empty() => checkpoints,
+    let (checkpoints, attested) = match log {
+        Ok(found) if violations.is_empty() => found,
         broken => {
             violations.extend(broken.err());
             return Ok(Verdict::Broken(violations));
@@ -210,13 +241,14 @@ pub fn verify(dir: &Path, expected_key: Option<&PublicKey>) -> Result<Verdict, S
         manifest_sha256: Digest::of(&files.manifest),
         leaves: manifest.log.leaves + 1,
         checkpoints: checkpoints + 1,
-        files: manifest.files.len() as u64 + 2,
-        bytes,
+        files: (manifest.files.len() + beside.len()) as u64 + 2,
+        bytes: bytes + beside.iter().sum::<u64>(),
         events: manifest.events.count,
         segments: manifest.segments.len() as u64,
         chunks: manifest.segments.iter().map(|segment| segment.chunks).sum(),
         derived: derived.len() as u64,
         damaged: damaged(&manifest),
+        attested,
     }))
 }
 
@@ -314,6 +346,7 @@ fn presence(
     let known = manifest.files.iter().chain(derived);
     let mut expected: BTreeSet<&str> = known.map(|file| file.path.as_str()).collect();
     expected.extend([MANIFEST_NAME, SEAL_NAME]);
+    expected.extend(ATTESTATION_NAMES);
     expected.extend((!derived.is_empty()).then_some(DERIVED_NAME));
     let unknown = files::below(dir)?
         .into_iter()
@@ -321,15 +354,6 @@ fn presence(
     Ok(unknown
         .map(|path| Violation::whole(path, "the manifest does not know it"))
         .collect())
-}
-
-/// A file's bytes; `None` if it is not there.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, StorageError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StorageError::file(path, error)),
-    }
 }
 
 #[cfg(test)]

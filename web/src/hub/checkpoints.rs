@@ -1,25 +1,41 @@
 //! Checkpoints of a hearing's log while the hearing is open.
 
-use crate::{cli::explain, stores::Stores};
+use crate::{attesting::Witnesses, cli::explain, stores::Stores};
 use otyrys_storage::{HearingLog, Reach, StorageError, ids::HearingId};
-use std::time::Duration;
-use tokio::time;
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::Notify, time};
 use tokio_util::sync::CancellationToken;
 
 /// How often the log is signed: whoever changes the record unseen has a minute for it.
 pub(super) const EACH: Duration = Duration::from_secs(60);
 
 /// Signs what has happened, again and again, until the hearing is closed; from then on its log
-/// belongs to [`closing`](crate::closing), which seals it.
+/// belongs to [`closing`](crate::closing), which seals it. Witnesses see what was signed, and can
+/// hold nothing up.
 pub(super) async fn sign_while_open(
     stores: Stores,
     hearing: HearingId,
     each: Duration,
+    witnesses: Arc<Witnesses>,
+    stop: CancellationToken,
+) {
+    let signed = Notify::new();
+    tokio::select! {
+        () = sign_each(&stores, hearing, each, &signed, stop) => {}
+        () = witnesses.follow(&stores, hearing, &signed) => {}
+    }
+}
+
+async fn sign_each(
+    stores: &Stores,
+    hearing: HearingId,
+    each: Duration,
+    signed: &Notify,
     stop: CancellationToken,
 ) {
     let mut log = None;
     while stop.run_until_cancelled(time::sleep(each)).await.is_some() {
-        match sign(&stores, hearing, log.take()).await {
+        match sign(stores, hearing, log.take(), signed).await {
             Ok(Some(grown)) => log = Some(grown),
             Ok(None) => return,
             // The next attempt begins with what is on disk.
@@ -35,6 +51,7 @@ async fn sign(
     stores: &Stores,
     hearing: HearingId,
     log: Option<HearingLog>,
+    signed: &Notify,
 ) -> Result<Option<HearingLog>, StorageError> {
     let Stores {
         database, spool, ..
@@ -51,6 +68,7 @@ async fn sign(
         .checkpoint(database, spool, &key, Reach::Confirmed)
         .await?;
     if let Some(made) = made {
+        signed.notify_one();
         // A copy in another place than the record: where logs are sent elsewhere, nobody on this
         // machine can take it back.
         tracing::info!(hearing.id = %hearing, checkpoint.size = made.size, checkpoint.root = %made.root, "the log of a hearing was signed");
@@ -87,7 +105,8 @@ mod tests {
         let id = court.hearing(Timestamp::UNIX_EPOCH).await;
         let database = &court.stores.database;
         let each = Duration::from_millis(5);
-        let signing = sign_while_open(court.stores.clone(), id, each, CancellationToken::new());
+        let (nobody, stop) = (Arc::default(), CancellationToken::new());
+        let signing = sign_while_open(court.stores.clone(), id, each, nobody, stop);
         let signing = tokio::spawn(signing);
         for (signed, kind) in ["opened", "off_record"].into_iter().enumerate() {
             let happened = vec![event(kind)];
@@ -111,6 +130,6 @@ mod tests {
         let id = court.hearing(Timestamp::UNIX_EPOCH).await;
         let stop = CancellationToken::new();
         stop.cancel();
-        sign_while_open(court.stores, id, EACH, stop).await;
+        sign_while_open(court.stores, id, EACH, Arc::default(), stop).await;
     }
 }

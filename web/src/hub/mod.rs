@@ -15,6 +15,7 @@ pub(crate) use hearing_task::{Listener, SoundStretch, new_event};
 pub(crate) use line_tests::{Entered, LineTestId, LineTestLimits, LineTests};
 
 use crate::{
+    attesting::Witnesses,
     cli::explain,
     draft::Draft,
     links::Links,
@@ -71,6 +72,7 @@ pub(crate) struct Services {
     pub(crate) shard: ShardHandle,
     pub(crate) recording: Recording,
     pub(crate) draft: Draft,
+    pub(crate) witnesses: Arc<Witnesses>,
     pub(crate) links: Links,
     pub(crate) turn: Turn,
     pub(crate) clock: SteadyClock,
@@ -149,6 +151,7 @@ impl Hub {
         shard: ShardHandle,
         recording: Recording,
         draft: Draft,
+        witnesses: Arc<Witnesses>,
         links: Links,
         turn: Turn,
         line_tests: LineTestLimits,
@@ -162,6 +165,7 @@ impl Hub {
             shard,
             recording,
             draft,
+            witnesses,
             links,
             turn,
             clock: SteadyClock::start(),
@@ -215,6 +219,7 @@ impl Hub {
             self.services.stores.clone(),
             id,
             checkpoints::EACH,
+            Arc::clone(&self.services.witnesses),
             self.stop.clone(),
         ));
         hearings.insert(

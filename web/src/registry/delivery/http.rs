@@ -8,7 +8,7 @@ use super::{
     },
     CaseRegistry, DeliveryError, DeliveryPackage, Receipt,
 };
-use crate::cli::explain;
+use crate::{bounded_body::bounded_body, cli::explain};
 use async_trait::async_trait;
 use otyrys_storage::{ArchivePath, Digest, stream_of};
 use reqwest::{Body, Certificate, Client, RequestBuilder, Response, StatusCode, header, redirect};
@@ -207,17 +207,10 @@ impl CaseRegistry for HttpRegistry {
 }
 
 /// What an answer that is not a success means for the delivery.
-async fn refusal(mut response: Response, sent: bool) -> DeliveryError {
+async fn refusal(response: Response, sent: bool) -> DeliveryError {
     let status = response.status();
-    let mut body = Vec::new();
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece);
-        if body.len() > PROBLEM_BYTES {
-            body.clear();
-            break;
-        }
-    }
-    let problem: Option<Problem> = serde_json::from_slice(&body).ok();
+    let body = bounded_body(response, PROBLEM_BYTES).await;
+    let problem: Option<Problem> = body.and_then(|body| serde_json::from_slice(&body).ok());
     let reason = problem
         .as_ref()
         .and_then(|problem| problem.reason.as_deref());

@@ -1,10 +1,7 @@
 //! What is delivered: a bundle, decrypted on its way, and what the registry is told about it.
 
 use super::super::contract::{Manifest, ManifestFile};
-use otyrys_storage::{
-    ArchivePath, Bundle, BundleFile, Digest, HearingKeys, StorageError,
-    manifest::{MANIFEST_NAME, SEAL_NAME},
-};
+use otyrys_storage::{Bundle, BundleFile, Digest, HearingKeys, StorageError};
 use serde_json::json;
 use std::path::Path;
 
@@ -20,7 +17,7 @@ pub struct DeliveryPackage {
 impl DeliveryPackage {
     /// The package of a bundle for a case. The key must be the same in every attempt; the
     /// hearing's identifier is a good one. Every file of the bundle goes into it, with its
-    /// manifest and its seal.
+    /// manifest, its seal and what others say of it.
     ///
     /// # Errors
     /// [`StorageError::NotFound`] or [`StorageError::NotWritable`] if the manifest or the seal
@@ -31,18 +28,15 @@ impl DeliveryPackage {
         bundle: Bundle,
         keys: HearingKeys,
     ) -> Result<Self, StorageError> {
-        let mut files: Vec<_> = bundle
-            .manifest
-            .files
-            .iter()
+        let sealed = bundle.manifest.files.iter();
+        let mut files: Vec<_> = sealed
             .map(|file| ManifestFile {
                 path: file.path.clone(),
                 size: file.size,
                 sha256: file.sha256,
             })
             .collect();
-        for name in [MANIFEST_NAME, SEAL_NAME] {
-            let path: ArchivePath = name.parse()?;
+        for path in bundle.unlisted()? {
             let bytes = read(&path.under(&bundle.dir)).await?;
             files.push(ManifestFile {
                 path,
