@@ -73,6 +73,23 @@ impl TestCourt {
         closed.expect("closed");
         id
     }
+
+    /// Something happens in a hearing, and its log is signed.
+    pub(crate) async fn happened(&self, id: HearingId) {
+        let Stores {
+            database, spool, ..
+        } = &self.stores;
+        let now = Timestamp::UNIX_EPOCH;
+        let event = new_event(now, None, None, &HearingEvent::Closed).expect("an event");
+        let stored = database.append_events(id, vec![event]).await;
+        stored.expect("stored");
+        let key = self.stores.node_key().expect("a key");
+        let log = HearingLog::load(database, spool, &key, id).await;
+        let mut log = log.expect("a log");
+        let signed = log.checkpoint(database, spool, &key, Reach::Whole).await;
+        signed.expect("signed");
+    }
+
     /// A file of a microphone of 3 s, which begins so far into the record and has ended.
     pub(crate) fn recorded(&self, hearing: HearingId, starts_ms: u64) -> SegmentFacts {
         self.recorded_of(hearing, ParticipantId::generate(), starts_ms)

@@ -28,6 +28,10 @@ use std::{collections::BTreeSet, fmt, path::Path};
 
 /// What checking a bundle came to.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each bundle that is checked"
+)]
 pub enum Verdict {
     /// Every byte is what was sealed; [`VerifyReport::damaged`] tells what was damaged by then.
     Holds(VerifyReport),

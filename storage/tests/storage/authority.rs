@@ -19,8 +19,8 @@ pub(crate) struct TestAuthority {
 pub(crate) struct Oddities<'a> {
     /// `openssl req -newkey`, with its options.
     pub(crate) key: &'a [&'a str],
-    /// For how many days its certificate is valid.
-    pub(crate) days: &'a str,
+    /// Until when its certificate is valid.
+    pub(crate) until: &'a str,
     /// Further lines of OpenSSL's configuration.
     pub(crate) settings: &'a str,
 }
@@ -29,7 +29,7 @@ impl Default for Oddities<'_> {
     fn default() -> Self {
         Self {
             key: &["ec", "-pkeyopt", "ec_paramgen_curve:P-256"],
-            days: "2",
+            until: "20491231235959Z",
             settings: "signer_digest = sha256\ndigests = sha256\n",
         }
     }
@@ -44,9 +44,13 @@ impl TestAuthority {
         let this = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        let root = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 \
+        let root = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9000 \
                     -keyout root.key -out root.pem -subj /CN=Root";
         this.openssl(&root.split(' ').collect::<Vec<_>>(), b"");
+        let own = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\n\
+                   unique_subject = no\npolicy = any\n[any]\ncommonName = supplied\n";
+        fs::write(this.dir.path().join("ca.cnf"), own).unwrap();
+        fs::write(this.dir.path().join("index.txt"), "").unwrap();
         let purpose = "extendedKeyUsage = critical, timeStamping";
         this.certificate("authority", purpose, oddities);
         let settings = format!(
@@ -69,25 +73,14 @@ impl TestAuthority {
             "-nodes", "-keyout", &key, "-out", &request, "-subj", &subject,
         ];
         self.openssl(&[&["req", "-newkey"], oddities.key, &made].concat(), b"");
-        let (settings, out) = (file("cnf"), file("pem"));
-        let signed = [
-            "x509",
-            "-req",
-            "-in",
-            &request,
-            "-CA",
-            "root.pem",
-            "-CAkey",
-            "root.key",
-            "-CAcreateserial",
-            "-extfile",
-            &settings,
-            "-days",
-            oddities.days,
-            "-out",
-            &out,
-        ];
-        self.openssl(&signed, b"");
+        let signed = format!(
+            "ca -batch -notext -rand_serial -config ca.cnf -md sha256 -cert root.pem -keyfile root.key \
+             -in {request} -extfile {} -startdate 20200101000000Z -enddate {} -out {}",
+            file("cnf"),
+            oddities.until,
+            file("pem")
+        );
+        self.openssl(&signed.split(' ').collect::<Vec<_>>(), b"");
     }
 
     /// The root's certificate, a PEM file.

@@ -29,7 +29,7 @@ struct Witness {
 }
 
 impl Witnesses {
-    pub(super) fn new(config: &[WitnessConfig]) -> Result<Self, CommandError> {
+    pub(crate) fn new(config: &[WitnessConfig]) -> Result<Self, CommandError> {
         let witness = |config: &WitnessConfig| -> Result<Witness, CommandError> {
             let key = config.key.parse();
             let key = key.map_err(|reason| format!("seal.witness: the key: {reason}"))?;
@@ -62,7 +62,7 @@ impl Witnesses {
         }
     }
 
-    async fn sign_checkpoint(
+    pub(super) async fn sign_checkpoint(
         &self,
         stores: &Stores,
         hearing: HearingId,

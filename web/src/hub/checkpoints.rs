@@ -79,10 +79,11 @@ async fn sign(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test_court::TestCourt;
+    use crate::{config::WitnessConfig, test_court::TestCourt};
     use jiff::Timestamp;
-    use otyrys_storage::{Database, NewEvent};
+    use otyrys_storage::{Database, NewEvent, WitnessKey};
     use serde_json::{Value, json};
+    use std::net::TcpListener;
 
     fn event(kind: &str) -> NewEvent {
         NewEvent {
@@ -100,13 +101,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_hearing_is_signed_again_and_again_and_a_closed_one_no_more() {
+    async fn an_open_hearing_is_signed_again_and_again_whatever_a_witness_does_and_a_closed_one_no_more()
+     {
         let court = TestCourt::open().await;
         let id = court.hearing(Timestamp::UNIX_EPOCH).await;
         let database = &court.stores.database;
         let each = Duration::from_millis(5);
-        let (nobody, stop) = (Arc::default(), CancellationToken::new());
-        let signing = sign_while_open(court.stores.clone(), id, each, nobody, stop);
+        // A witness that takes connections and never answers.
+        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let key = court.stores.node_key().expect("a key").public();
+        let config = WitnessConfig {
+            url: format!("http://{}", silent.local_addr().expect("an address")),
+            key: WitnessKey::new("silent", key).to_string(),
+            trust: None,
+        };
+        let witnesses = Arc::new(Witnesses::new(&[config]).expect("settings"));
+        let (stores, stop) = (court.stores.clone(), CancellationToken::new());
+        let signing = sign_while_open(stores, id, each, witnesses, stop);
         let signing = tokio::spawn(signing);
         for (signed, kind) in ["opened", "off_record"].into_iter().enumerate() {
             let happened = vec![event(kind)];

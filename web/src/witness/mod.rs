@@ -58,7 +58,7 @@ pub async fn run(config: &Config) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn router(ledger: WitnessLedger) -> Router {
+pub(crate) fn router(ledger: WitnessLedger) -> Router {
     Router::new()
         .route("/add-checkpoint", post(add_checkpoint))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
