@@ -47,7 +47,7 @@ impl TestAuthority {
         let root = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9000 \
                     -keyout root.key -out root.pem -subj /CN=Root";
         this.openssl(&root.split(' ').collect::<Vec<_>>(), b"");
-        let own = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\n\
+        let own = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\nserial = ca.serial\n\
                    unique_subject = no\npolicy = any\n[any]\ncommonName = supplied\n";
         fs::write(this.dir.path().join("ca.cnf"), own).unwrap();
         fs::write(this.dir.path().join("index.txt"), "").unwrap();
