@@ -84,14 +84,18 @@ impl WitnessQuestion {
         })
     }
 
-    /// The witness's signature line, with its end, in the body of an answer.
+    /// The witness's signature line, with its end, in the body of an answer or in the
+    /// checkpoint with more signatures.
     ///
     /// # Errors
     /// In words, what does not hold.
     pub fn answered(&self, body: &str, witness: &WitnessKey) -> Result<String, &'static str> {
         let (text, _) = parts(&self.note)?;
         for line in body.lines() {
-            let signature = NoteSignature::from_line(line)?;
+            // Also the lines of a note that gathers signatures are looked through.
+            let Ok(signature) = NoteSignature::from_line(line) else {
+                continue;
+            };
             if let Some(seen) = witness.seen(text, &signature) {
                 return seen.map(|_| format!("{line}\n"));
             }
