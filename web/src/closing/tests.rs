@@ -93,7 +93,7 @@ async fn what_rotted_costs_its_second_the_rest_is_sealed_and_the_backup_fills_in
     rot(&stores, middle, 5);
     rot(&stores, beginning, 1);
 
-    let bundle = attach(&stores, &draft, hearing).await.unwrap();
+    let bundle = seal(&stores, &draft, hearing).await.unwrap().unwrap();
     let out = folder.path().join("bundle");
     bundle.export(stores.spool.keys(), &out).unwrap();
     let report = verified(&out);
