@@ -112,8 +112,8 @@ impl TimeStampQuery {
         request.map_err(|error| StorageError::Invalid(format!("a time-stamp query: {error}")))
     }
 
-    /// Checks the body of the answer (`application/timestamp-reply`): that it answers this question,
-    /// and what [`check`] does.
+    /// Checks the body of the answer (`application/timestamp-reply`): that it answers this question, is
+    /// signed, and by a certificate for time stamps alone that led to a trusted one then.
     ///
     /// # Errors
     /// [`TimeStampFault`].

@@ -63,12 +63,17 @@ async fn what_an_authority_does_wrong_is_told_in_words() {
         let first = Arc::new(first);
         answering(move |query| first.get_or_init(|| authority.answer(query)).clone()).await
     };
+    let signer = Arc::clone(&authority);
+    let of_another_trade = answering(move |query| {
+        signer.answer_by_another(query, "extendedKeyUsage = critical, codeSigning")
+    });
     let settings = stamped_at(kept.clone(), &authority);
     let honest = Authority::new(&settings).expect("settings").expect("one");
     honest.stamp(b"seal").await.expect("a stamp");
     for (url, expected) in [
         (nobody().await, "error sending request"),
         (stranger, "the authority is not trusted"),
+        (of_another_trade.await, "not one for time stamps alone"),
         // It keeps its first answer for ever.
         (kept, "it answers another question"),
         (
@@ -96,7 +101,7 @@ async fn what_an_authority_does_wrong_is_told_in_words() {
 #[tokio::test(start_paused = true)]
 async fn an_authority_that_never_answers_is_left_after_a_while() {
     let authority = TestAuthority::new();
-    let silent = Router::new().route("/", post(|| std::future::pending::<String>()));
+    let silent = Router::new().route("/", post(std::future::pending::<String>));
     let words = said(&authority, format!("http://{}", serve(silent).await)).await;
     assert!(words.contains("timed out"), "{words}");
 }
