@@ -4,7 +4,12 @@
 //! LocalAgreement-2 (Macháček, Dabre and Bojar, "Turning Whisper into Real-Time Transcription
 //! System", 2023) a word stays when two guesses in succession agree on it and on all before it.
 
+use std::cmp::Reverse;
+
 use crate::recogniser::Word;
+
+/// By so many words times waver at most; and so many words in a row are the same by no chance.
+const WAVER: usize = 4;
 
 /// The guesses at one utterance so far.
 #[derive(Debug, Clone, Default)]
@@ -17,11 +22,8 @@ impl Agreement {
     /// Takes the next guess. What was agreed on never changes: of the guess only the words after it
     /// are used.
     pub fn hear(&mut self, guess: Vec<Word>) {
-        let from_ms = self.agreed.last().map_or(0, |word| word.end_ms);
-        let mut after = guess
-            .into_iter()
-            .skip_while(|word| middle_ms(word) < from_ms)
-            .peekable();
+        let known = self.known_of(&guess);
+        let mut after = guess.into_iter().skip(known).peekable();
         for before in std::mem::take(&mut self.rest) {
             let Some(word) = after.next_if(|word| is_same(word, &before)) else {
                 break;
@@ -29,6 +31,24 @@ impl Agreement {
             self.agreed.push(word);
         }
         self.rest = after.collect();
+    }
+
+    /// How many of a guess's words were agreed on before. Times of words waver by more than a word
+    /// from guess to guess; so it is where the words before are the same as those agreed on last,
+    /// and by the times alone only where none are.
+    fn known_of(&self, guess: &[Word]) -> usize {
+        let from_ms = self.agreed.last().map_or(0, |word| word.end_ms);
+        let by_time = guess
+            .iter()
+            .filter(|word| middle_ms(word) < from_ms)
+            .count();
+        let near = by_time.saturating_sub(WAVER)..=guess.len().min(by_time + WAVER);
+        let fits = |known: &usize| {
+            let before = guess[..*known].iter().rev().zip(self.agreed.iter().rev());
+            let same = before.take_while(|(a, b)| is_same(a, b)).count();
+            (same.min(WAVER), Reverse(known.abs_diff(by_time)))
+        };
+        near.max_by_key(fits).unwrap_or(by_time)
     }
 
     /// The words that stay.
@@ -102,6 +122,25 @@ mod tests {
         agreement.hear(guess("просил весь встать суд"));
         assert_eq!(text_of(agreement.agreed()), "прошу всех встать");
         assert_eq!(text_of(agreement.rest()), "суд");
+    }
+
+    #[test]
+    fn words_are_told_apart_although_their_times_waver() {
+        let late = |text: &str, by_ms: u64| {
+            let words = guess(text).into_iter();
+            let moved = words.map(|word| Word {
+                start_ms: word.start_ms + by_ms,
+                end_ms: word.end_ms + by_ms,
+                ..word
+            });
+            moved.collect::<Vec<_>>()
+        };
+        let mut agreement = Agreement::default();
+        agreement.hear(guess("прошу всех встать суд"));
+        agreement.hear(late("прошу всех встать суд идёт", 900));
+        agreement.hear(guess("прошу всех встать суд идёт прошу"));
+        assert_eq!(text_of(agreement.agreed()), "прошу всех встать суд идёт");
+        assert_eq!(text_of(agreement.rest()), "прошу");
     }
 
     fn guesses() -> impl Strategy<Value = Vec<Vec<Word>>> {
