@@ -124,10 +124,14 @@ step("speech that is recorded as silence is told, until the microphone is off", 
 
 step("a picture that cannot be played is told, until the camera was off", { timeout: 180_000 }, async () => {
   await breaks("picture");
-  // Browsers send a key frame when they are asked for one, or begin.
-  await witness.press("camera");
-  await pause(2_000);
-  await witness.press("camera");
+  // Browsers send a key frame when they are asked for one, or begin; and not each is looked at.
+  for (let times = 0; times < 3 && !(await faultIsShown()); times += 1) {
+    await witness.press("camera");
+    await pause(2_000);
+    await witness.press("camera");
+    const until = Date.now() + TOLD_MS.picture;
+    while (Date.now() < until && !(await faultIsShown())) await pause(200);
+  }
   await isTold("picture", TOLD_MS.picture);
   await stands();
   await isSeen("picture");
