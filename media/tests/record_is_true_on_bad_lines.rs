@@ -209,3 +209,27 @@ fn a_track_of_which_no_packet_comes_leaves_no_file_and_no_fault() {
     assert_eq!(told, [stopped]);
     assert!(files.lock().unwrap().is_empty());
 }
+
+#[test]
+fn packets_that_come_behind_the_end_of_a_track_are_no_fault() {
+    let sink = MemorySink::default();
+    let files = Arc::clone(&sink.files);
+    let (recorder, events) = Recorder::spawn(config(), Arc::new(sink)).unwrap();
+    let handle = recorder.handle();
+    handle.start(FEED, info(Codec::Opus)).unwrap();
+    let packets = voice(3);
+    let (before, behind) = packets.split_at(100);
+    for packet in before {
+        handle.packet(FEED, packet.clone()).unwrap();
+    }
+    handle.stop(FEED).unwrap();
+    for packet in behind {
+        handle.packet(FEED, packet.clone()).unwrap();
+    }
+    let told = told_until(events, 1);
+    recorder.shutdown();
+    let failed = |event: &&RecorderEvent| matches!(event, RecorderEvent::Failed { .. });
+    assert_eq!(told.iter().find(failed), None);
+    assert_eq!(files.lock().unwrap().len(), 1);
+    assert_eq!(blocks_ms(&files, FEED).len(), before.len());
+}

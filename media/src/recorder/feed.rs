@@ -148,7 +148,8 @@ impl Feed {
 
     /// Takes a packet in the order of arrival.
     pub(super) fn packet(&mut self, packet: RecordedPacket, around: &mut Surroundings<'_>) {
-        if packet.codec != self.codec || packet.stream < self.stream {
+        // What comes behind the end is on its way from another thread; its file is being closed.
+        if self.stopping || packet.codec != self.codec || packet.stream < self.stream {
             return;
         }
         if packet.stream > self.stream {
