@@ -148,6 +148,9 @@ function Line({ line, person, onListen }: LineProps) {
   );
 }
 
+/** How a guess ends when the sentence does not: the recogniser ends each with a full stop. */
+const ENDS = /\.+$/u;
+
 type GuessProps = { guess: DraftGuess; person: ParticipantView | undefined };
 
 /** What somebody is saying: the line that comes of it takes its place. */
@@ -162,7 +165,7 @@ function Guess({ guess: { start_ms: startMs, language, agreed, rest }, person }:
         <b className="tag">{t("draft.speaking")}</b>
       </p>
       <p className="line-text" lang={language}>
-        {agreed} <i>{rest}</i>…
+        {agreed} <i>{rest.replace(ENDS, "")}…</i>
       </p>
     </li>
   );
