@@ -43,7 +43,7 @@ pub fn who_receives_what(hearing: &Hearing) -> Graph {
     let mut graph = Graph::new();
     for sender in present.iter().filter(|p| p.person.role.publishes()) {
         for source in TrackSource::ALL {
-            if sender.muted && source == TrackSource::Microphone {
+            if sender.is_silenced(source) {
                 continue;
             }
             let mut sinks: BTreeSet<Sink> = present

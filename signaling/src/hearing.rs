@@ -407,10 +407,15 @@ impl Participant {
     #[must_use]
     pub fn sends(&self, source: TrackSource) -> bool {
         match source {
-            TrackSource::Microphone => self.microphone && !self.muted,
+            TrackSource::Microphone => self.microphone && !self.is_silenced(source),
             TrackSource::Camera => self.camera,
             TrackSource::Screen => true,
         }
+    }
+
+    /// Whether the bench has silenced a source of theirs: nobody gets it, the record neither.
+    pub(crate) fn is_silenced(&self, source: TrackSource) -> bool {
+        self.muted && source == TrackSource::Microphone
     }
 
     /// Whether the bench has let this person in and has not sent them back, line or no line.

@@ -382,6 +382,7 @@ impl Config {
         config.limits.check()?;
         config.retention.check()?;
         config.draft.check()?;
+        config.seal.check()?;
         Ok(config)
     }
 }

@@ -140,13 +140,19 @@ impl Draft {
         let draft = self.clone();
         self.inner.tasks.spawn(async move {
             let (hearing, segment) = (facts.hearing, facts.segment);
+            let participant = facts.participant;
             if let Err(error) = draft.tail(facts, language, known_until_ms).await {
                 tracing::error!(hearing.id = %hearing, segment.id = %segment, %error, "a file of the record is not being recognised");
-                let mut state = draft.lock();
-                // Its feed ends here without the file having been read to its end: when the server
-                // starts again, it is read again.
-                state.feeds.retain(|_, followed| followed.facts.segment != segment);
-                state.active.remove(&(hearing, segment));
+                {
+                    let mut state = draft.lock();
+                    // Its feed ends here without the file having been read to its end: when the server
+                    // starts again, it is read again.
+                    state.feeds.retain(|_, followed| followed.facts.segment != segment);
+                    state.active.remove(&(hearing, segment));
+                }
+                // What the feed tells from now on is nobody's, the end of a guess too.
+                let over = DraftNotice::Guess(participant, None);
+                let _ended = draft.inner.notices.send((Some(hearing), over)).await;
             }
         });
     }

@@ -1,7 +1,8 @@
 //! Who, outside of the court, vouches for the seal of a record.
 
+use super::ConfigError;
 use serde::{Deserialize, Serialize};
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
 /// Who, outside of the court, vouches for the seal of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +16,34 @@ pub struct SealConfig {
     pub witness: Vec<WitnessConfig>,
 }
 
+/// For so many seconds a sealed record may wait: a day.
+const PATIENCE: RangeInclusive<u64> = 0..=86_400;
+/// Each witness is asked with each checkpoint and for each seal, one after the other.
+const WITNESSES: RangeInclusive<u64> = 0..=8;
+
 impl SealConfig {
+    /// Refuses a patience that never ends, and more witnesses than can be asked.
+    ///
+    /// # Errors
+    /// The first knob that is out of its range.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let witnesses = u64::try_from(self.witness.len()).unwrap_or(u64::MAX);
+        let mut knobs = [
+            ("patience_seconds", self.patience_seconds, PATIENCE),
+            ("witness", witnesses, WITNESSES),
+        ]
+        .into_iter();
+        match knobs.find(|(_, value, range)| !range.contains(value)) {
+            None => Ok(()),
+            Some((knob, value, range)) => Err(ConfigError::OutOfRange {
+                knob: format!("seal.{knob}"),
+                value,
+                least: *range.start(),
+                most: *range.end(),
+            }),
+        }
+    }
+
     /// [`Self::patience_seconds`] as a duration.
     #[must_use]
     pub fn patience(&self) -> Duration {
@@ -64,4 +92,31 @@ pub struct OwnWitnessConfig {
     pub name: String,
     /// The public keys of the courts whose hearings it sees, as their `otyrys key` prints them.
     pub courts: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patience_without_end_and_a_crowd_of_witnesses_are_refused() {
+        let witness = WitnessConfig {
+            url: "https://witness.example".to_owned(),
+            key: String::new(),
+            trust: None,
+        };
+        let config = |patience_seconds, witnesses| SealConfig {
+            patience_seconds,
+            witness: vec![witness.clone(); witnesses],
+            ..SealConfig::default()
+        };
+        assert!(config(86_400, 8).check().is_ok());
+        for (refused, knob) in [
+            (config(86_401, 0), "seal.patience_seconds"),
+            (config(0, 9), "seal.witness"),
+        ] {
+            let error = refused.check().expect_err(knob).to_string();
+            assert!(error.contains(knob), "{error}");
+        }
+    }
 }
