@@ -103,7 +103,7 @@ impl SegmentFacts {
     }
 
     /// `<participant>/<source>-<segment>`, to which the three files add their endings.
-    pub(crate) fn stem(&self) -> String {
+    pub fn stem(&self) -> String {
         format!("{}/{}-{}", self.participant, self.source, self.segment)
     }
 }

@@ -161,13 +161,7 @@ async fn whole_log(stores: &Stores, id: HearingId) -> Result<StoredLog, StorageE
 }
 
 fn record_path(facts: &SegmentFacts) -> String {
-    format!(
-        "record/{}/{}-{}{}",
-        facts.participant,
-        facts.source,
-        facts.segment,
-        facts.media_ending()
-    )
+    format!("record/{}{}", facts.stem(), facts.media_ending())
 }
 
 fn names(hearing: &Hearing) -> HashMap<ParticipantId, String> {

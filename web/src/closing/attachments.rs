@@ -76,13 +76,7 @@ pub(super) fn missing_sound(
         let mut found = Vec::new();
         for copy in not_in_record(&copies, &held) {
             let facts = &copy.facts;
-            let path = format!(
-                "backup/{}/{}-{}{}",
-                facts.participant,
-                facts.source,
-                facts.segment,
-                facts.media_ending()
-            );
+            let path = format!("backup/{}{}", facts.stem(), facts.media_ending());
             let file = stores.playback_dir(id).join(format!("{}.backup", facts.segment));
             let mut whole = stores.spool.keys().create_file(id, &file)?;
             io::copy(&mut Playable::new(backup.reader(copy)?), &mut whole)?;
@@ -103,13 +97,7 @@ pub(super) fn missing_sound(
 }
 
 fn playback_path(facts: &SegmentFacts) -> String {
-    format!(
-        "playback/{}/{}-{}{}",
-        facts.participant,
-        facts.source,
-        facts.segment,
-        playback_ending(facts)
-    )
+    format!("playback/{}{}", facts.stem(), playback_ending(facts))
 }
 
 /// What [`make_seekable`] makes of a file of the record.
