@@ -3,7 +3,7 @@
 
 use crate::recording::Recording;
 use otyrys_media::{
-    Codec, ShardHandle,
+    Codec, ShardHandle, TrackKey,
     recorder::{CheckError, Checker, FeedId, Heard, Seen},
 };
 use otyrys_signaling::RecordFault;
@@ -30,9 +30,10 @@ const APART: Duration = Duration::from_secs(2);
 /// For so long it may be elsewhere: the recorder itself mends a clock that jumps within 3 s.
 const APART_FOR: Duration = Duration::from_secs(5);
 
-/// One picture of all that are recorded is looked at in so long.
+/// One picture of all that are recorded is looked at, or its sender asked for one, in so long.
 const LOOK: Duration = Duration::from_secs(1);
-/// A picture that was seen is looked at again after so long.
+/// After so long without a key frame the sender is asked for one: others come only to somebody who
+/// joins or has lost something, and only of the layer that they get.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// So many key frames in a row that do not decode are a fault: one may be the sender's mistake.
 const UNSEEN: u32 = 2;
@@ -48,7 +49,10 @@ pub(crate) struct TrackHealth {
     apart: Option<(Instant, Duration)>,
     /// Where the newest picture lies that nobody has looked at.
     unseen: Option<Chunk>,
-    looked_at: Option<Instant>,
+    /// When a picture was looked at, or asked for.
+    turn: Option<Instant>,
+    /// Something was written since.
+    grows: bool,
     /// Key frames that did not decode, since one did.
     undecoded: u32,
 }
@@ -59,6 +63,14 @@ pub(crate) struct Chunk {
     pub(crate) facts: SegmentFacts,
     pub(crate) offset: u64,
     pub(crate) len: u64,
+}
+
+/// What is to be done next about the recorded pictures.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Look(Sample),
+    /// The sender is to be asked for a picture that stands by itself.
+    Ask(TrackKey),
 }
 
 /// A chunk that is to be listened to or looked at.
@@ -85,6 +97,7 @@ impl TrackHealth {
     /// A chunk was written whose newest packet came at `arrived`; it ends at a moment of the record.
     pub(crate) fn written(&mut self, ends: Instant, arrived: Instant) {
         self.unwritten_since = None;
+        self.grows = true;
         let apart = ends
             .saturating_duration_since(arrived)
             .max(arrived.saturating_duration_since(ends));
@@ -99,21 +112,20 @@ impl TrackHealth {
         self.unseen = Some(chunk);
     }
 
-    /// The picture that is to be looked at, and since when nobody has.
-    pub(crate) fn to_look_at(&self, now: Instant) -> Option<(Option<Instant>, &Chunk)> {
-        let due = self.undecoded > 0
-            || self
-                .looked_at
-                .is_none_or(|at| now.saturating_duration_since(at) >= LOOK_AGAIN);
-        self.unseen
-            .as_ref()
-            .filter(|_| due)
-            .map(|chunk| (self.looked_at, chunk))
+    /// Whether it is this picture's turn, and how urgently: the least first.
+    pub(crate) fn is_due(&self, now: Instant) -> Option<(bool, Option<Instant>)> {
+        let doubted = self.undecoded > 0;
+        let after = if doubted { LOOK } else { LOOK_AGAIN };
+        let waits = self
+            .turn
+            .is_some_and(|at| now.saturating_duration_since(at) >= after);
+        (self.unseen.is_some() || (waits && self.grows)).then_some((!doubted, self.turn))
     }
 
-    /// The picture is being looked at.
-    pub(crate) fn looked(&mut self, now: Instant) -> Option<Chunk> {
-        self.looked_at = Some(now);
+    /// It is this picture's turn. Nothing: there is none to look at, and one is asked for.
+    pub(crate) fn take_turn(&mut self, now: Instant) -> Option<Chunk> {
+        self.turn = Some(now);
+        self.grows = false;
         self.unseen.take()
     }
 
@@ -189,8 +201,13 @@ pub(crate) async fn watch(
                 Some(sample) => sample,
                 None => return,
             },
-            _ = look.tick() => match recording.picture_to_look_at(Instant::now()) {
-                Some(sample) => sample,
+            _ = look.tick() => match recording.next_picture(Instant::now()) {
+                Some(Turn::Look(sample)) => sample,
+                Some(Turn::Ask(key)) => {
+                    // Asked again when its turn comes.
+                    let _busy = shard.request_keyframe(key);
+                    continue;
+                }
                 None => continue,
             },
         };
@@ -235,8 +252,7 @@ async fn take(
     let seen = checker.look(codec, &bytes).await?;
     let key = recording.with_health(feed, |health| health.saw(seen));
     if let Some(key) = key.filter(|_| seen == Seen::Nothing) {
-        // Whether the next one is broken too is known as soon as it comes. Asked again when it does
-        // not.
+        // Whether the next one is broken too is known as soon as it comes.
         let _busy = shard.request_keyframe(key);
     }
     Ok(())
@@ -245,6 +261,7 @@ async fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use otyrys_storage::ids::{HearingId, ParticipantId, SegmentId};
 
     const ALLOWED: Duration = Duration::from_secs(3);
     /// As the recorder writes it.
@@ -252,6 +269,22 @@ mod tests {
 
     fn fault(health: &TrackHealth, now: Instant) -> Option<RecordFault> {
         health.fault(now, ALLOWED)
+    }
+
+    fn a_chunk() -> Chunk {
+        let facts = SegmentFacts {
+            segment: SegmentId::generate(),
+            hearing: HearingId::generate(),
+            participant: ParticipantId::generate(),
+            source: "camera".to_owned(),
+            codec: "vp8".to_owned(),
+            starts_ms: 0,
+        };
+        Chunk {
+            facts,
+            offset: 0,
+            len: 1,
+        }
     }
 
     #[test]
@@ -301,6 +334,47 @@ mod tests {
             health.written(after(30_000), after(ms));
         }
         assert_eq!(fault(&health, after(37_400)), Some(RecordFault::Clock));
+    }
+
+    #[test]
+    fn a_picture_without_key_frames_is_asked_for_one_as_long_as_it_comes() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        let after = |seconds| now + Duration::from_secs(seconds);
+        let (chunk, again) = (a_chunk(), LOOK_AGAIN.as_secs());
+        health.written(now, now);
+        assert_eq!(health.is_due(after(60)), None, "it begins with one");
+        health.shows(chunk.clone());
+        assert!(health.is_due(now).is_some());
+        assert_eq!(health.take_turn(now), Some(chunk));
+        health.saw(Seen::Picture);
+        assert_eq!(health.is_due(after(60)), None, "the camera is off");
+        health.written(after(1), after(1));
+        assert_eq!(health.is_due(after(again - 1)), None);
+        assert!(health.is_due(after(again)).is_some());
+        assert_eq!(health.take_turn(after(again)), None);
+        health.written(after(again), after(again));
+        assert_eq!(health.is_due(after(again + 1)), None, "asked a moment ago");
+    }
+
+    #[test]
+    fn a_picture_that_did_not_decode_comes_before_all_others() {
+        let (mut doubted, mut other, now) = (
+            TrackHealth::default(),
+            TrackHealth::default(),
+            Instant::now(),
+        );
+        let after = |seconds| now + Duration::from_secs(seconds);
+        for health in [&mut doubted, &mut other] {
+            health.shows(a_chunk());
+            health.take_turn(now);
+        }
+        doubted.saw(Seen::Nothing);
+        doubted.take_turn(after(1));
+        doubted.written(after(1), after(1));
+        other.shows(a_chunk());
+        assert!(
+            doubted.is_due(after(2)).expect("asked again") < other.is_due(after(2)).expect("due")
+        );
     }
 
     #[test]

@@ -11,14 +11,14 @@ pub(crate) use backup::{Backup, not_in_record};
 
 use crate::{
     draft::Draft,
-    record_health::{Chunk, Sample, TrackHealth},
+    record_health::{Chunk, Sample, TrackHealth, Turn},
     stores::Stores,
 };
 use otyrys_media::{
     Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey,
     recorder::{
-        ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderEvent, RecorderHandle, SegmentKey,
-        SenderClock,
+        Checker, ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderEvent, RecorderHandle,
+        SegmentKey, SenderClock,
     },
 };
 use otyrys_signaling::{Language, RecordFault, TrackRef, TrackSource};
@@ -239,21 +239,25 @@ impl Recording {
         Some(live.key)
     }
 
-    /// The recorded picture at which nobody has looked for the longest time.
-    pub(crate) fn picture_to_look_at(&self, now: Instant) -> Option<Sample> {
+    /// What is to be done now about a recorded picture: of the one that waits for the longest time.
+    pub(crate) fn next_picture(&self, now: Instant) -> Option<Turn> {
         let mut state = self.lock();
-        let due = state.feeds.iter().filter_map(|(feed, live)| {
-            let (looked_at, _) = live.health.to_look_at(now)?;
-            Some((looked_at, *feed))
-        });
+        let seen = state
+            .feeds
+            .iter()
+            .filter(|(_, live)| Checker::looks_at(live.codec));
+        let due = seen.filter_map(|(feed, live)| Some((live.health.is_due(now)?, *feed)));
         let (_, feed) = due.min()?;
         let live = state.feeds.get_mut(&feed)?;
-        Some(Sample {
+        let Some(chunk) = live.health.take_turn(now) else {
+            return Some(Turn::Ask(live.key));
+        };
+        Some(Turn::Look(Sample {
             feed,
             codec: live.codec,
-            chunk: live.health.looked(now)?,
+            chunk,
             speech: Duration::ZERO,
-        })
+        }))
     }
 
     /// Whether the record can be written again after a fault.

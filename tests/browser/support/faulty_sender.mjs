@@ -51,6 +51,11 @@ export function faultySender() {
   window.RTCPeerConnection = class extends Kept {
     constructor(configuration) {
       super(withFrames(configuration));
+      // What arrives stays as it is; but nothing arrives unless it is passed on.
+      this.addEventListener("track", ({ receiver }) => {
+        const { readable, writable } = receiver.createEncodedStreams();
+        void readable.pipeTo(writable);
+      });
     }
 
     setConfiguration(configuration) {

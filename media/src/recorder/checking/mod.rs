@@ -43,8 +43,7 @@ pub enum Seen {
     Picture,
     /// It does not decode.
     Nothing,
-    /// The chunk has no picture that stands by itself, or one for which there is no decoder: only
-    /// VP8 is looked at.
+    /// The chunk has no picture that stands by itself, or one at which the checker does not look.
     Unknown,
 }
 
@@ -78,6 +77,12 @@ impl Checker {
         }
     }
 
+    /// Whether [`look`](Self::look) can say anything about pictures of `codec`.
+    #[must_use]
+    pub fn looks_at(codec: Codec) -> bool {
+        codec == Codec::Vp8
+    }
+
     /// Listens to a chunk of a recorded Opus file.
     ///
     /// # Errors
@@ -101,7 +106,7 @@ impl Checker {
     /// # Errors
     /// [`CheckError`] when the process does not start.
     pub async fn look(&mut self, codec: Codec, chunk: &[u8]) -> Result<Seen, CheckError> {
-        if codec != Codec::Vp8 {
+        if !Self::looks_at(codec) {
             return Ok(Seen::Unknown);
         }
         let codec = SampleCodec::Vp8;
