@@ -38,7 +38,7 @@ enum Command {
     Relay(bad_line::RelayArgs),
     /// Plays a whole demo hearing unattended and checks the result.
     Demo(demo_run::DemoArgs),
-    /// Fetches, imports and checks speech models.
+    /// Fetches, imports, quantises and checks speech models.
     #[command(subcommand)]
     Model(model_command::ModelCommand),
     /// Writes the record's files for `serve`, which starts it: GStreamer in a process of its own,

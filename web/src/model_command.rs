@@ -1,4 +1,4 @@
-//! `otyrys model`: fetches, imports and checks speech models.
+//! `otyrys model`: fetches, imports, quantises and checks speech models.
 
 use crate::{
     cli::{CommandError, tell},
@@ -25,6 +25,13 @@ pub enum ModelCommand {
         /// The file to write.
         output: PathBuf,
     },
+    /// Rounds the weights of a ggml file to eight bits: half the size, and less time for each word.
+    Quantize {
+        /// The file with float16 or float32 weights.
+        file: PathBuf,
+        /// The file to write.
+        output: PathBuf,
+    },
     /// Says what a ggml file is, or what is wrong with it.
     Check {
         /// The file [default: the one that the server uses].
@@ -47,6 +54,10 @@ pub fn run(config: &Config, command: ModelCommand) -> Result<ExitCode, CommandEr
         }
         ModelCommand::Import { folder, output } => {
             let info = models::import_ctranslate2(&folder, &output)?;
+            tell(&mut out, &describe(&output.display().to_string(), &info));
+        }
+        ModelCommand::Quantize { file, output } => {
+            let info = models::quantize(&file, &output)?;
             tell(&mut out, &describe(&output.display().to_string(), &info));
         }
         ModelCommand::Check { file } => {

@@ -15,6 +15,7 @@ mod system;
 
 use clap::Parser;
 use corpus::{Corpus, Group};
+use otyrys_transcribe::models;
 use otyrys_transcribe::wer::{normalised_words, wer};
 use std::error::Error;
 use std::io::Write;
@@ -41,6 +42,9 @@ struct Options {
     /// Widths of the search, each measured; 1 is greedy.
     #[arg(long, value_delimiter = ',', default_value = "1,5")]
     beams: Vec<u8>,
+    /// Ours with weights of eight bits, as `otyrys model quantize` makes them; theirs always are.
+    #[arg(long)]
+    eight_bits: bool,
     /// Models, speech, and the virtual environment with faster-whisper.
     #[arg(long, env = "OTYRYS_CACHE")]
     cache: Option<PathBuf>,
@@ -84,13 +88,19 @@ fn main() -> Outcome<()> {
     let cache = options.cache.clone().map_or_else(default_cache, Ok)?;
     let folder = tempfile::tempdir()?;
     let corpus = Corpus::prepare(&options, &cache, folder.path())?;
+    let mut model = cache.join("models/ggml-base.bin");
+    if options.eight_bits {
+        let small = folder.path().join("ggml-base-q8_0.bin");
+        models::quantize(&model, &small)?;
+        model = small;
+    }
     println!(
         "beam  files               n  sound s  words | ours: WER %  cpu/s | faster-whisper: WER %  cpu/s"
     );
     let mut last = String::new();
     for &beam in &options.beams {
         let mut systems = [
-            System::ours(&cache, beam)?,
+            System::ours(&model, beam)?,
             System::faster_whisper(&cache, beam)?,
         ];
         let mut totals = [Tally::default(); 2];

@@ -17,13 +17,10 @@ pub(crate) struct System {
 }
 
 impl System {
-    /// Ours, with the model that `otyrys model fetch base` put into the cache.
-    pub(crate) fn ours(cache: &Path, beam: u8) -> Outcome<Self> {
+    /// Ours, with a model made of the one that `otyrys model fetch base` put into the cache.
+    pub(crate) fn ours(model: &Path, beam: u8) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command
-            .arg(ours::ARGUMENT)
-            .arg(cache.join("models/ggml-base.bin"))
-            .arg(beam.to_string());
+        command.arg(ours::ARGUMENT).arg(model).arg(beam.to_string());
         Self::start(command)
     }
 

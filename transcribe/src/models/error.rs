@@ -55,8 +55,8 @@ pub enum ModelError {
         /// What is wrong.
         what: String,
     },
-    /// The weights are integers; only float models convert without loss.
-    #[error("{path}: the weights are int8; take a float16 or float32 model")]
+    /// The weights are integers: nothing more can be made of them without loss.
+    #[error("{path}: the weights are quantised already; take a float16 or float32 model")]
     Quantised {
         /// The file.
         path: PathBuf,

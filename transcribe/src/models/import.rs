@@ -1,15 +1,16 @@
 //! CTranslate2 model folder -> ggml file.
 
-use std::fs::{self, File, Permissions};
+use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use half::f16;
 
-use super::check::{self, GGML_MAGIC, ModelInfo};
+use super::check::ModelInfo;
 use super::ct2::Ct2Model;
 use super::layout::{Sizes, TensorPlan};
+use super::output::{self, WriteError, put};
+use super::reader::{GGML_MAGIC, NumberKind};
 use super::{ModelError, mel, vocabulary};
 
 /// The ggml file type whose matrices are f16.
@@ -35,56 +36,7 @@ pub fn import_ctranslate2(source_dir: &Path, out: &Path) -> Result<ModelInfo, Mo
     let sizes = sizes_of(&mut model)?;
     let tokens = vocabulary::read(source_dir, sizes.base_tokens())?;
 
-    let folder = match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder).map_err(ModelError::io(folder))?;
-    // Read by the service's user too, not only by the one who imports.
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".import-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .map_err(ModelError::io(folder))?;
-    write_model(&mut model, &sizes, &tokens, temporary.as_file_mut())
-        .map_err(|error| at_path(error, out))?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(ModelError::io(out))?;
-    let info = check::check(temporary.path())?;
-    temporary
-        .persist(out)
-        .map_err(|error| ModelError::io(out)(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(ModelError::io(folder))?;
-    Ok(info)
-}
-
-/// Writing errors know no path; give them that of the result.
-fn at_path(error: WriteError, out: &Path) -> ModelError {
-    match error {
-        WriteError::Write(source) => ModelError::io(out)(source),
-        WriteError::Model(error) => error,
-    }
-}
-
-enum WriteError {
-    Write(std::io::Error),
-    Model(ModelError),
-}
-
-impl From<std::io::Error> for WriteError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Write(error)
-    }
-}
-
-impl From<ModelError> for WriteError {
-    fn from(error: ModelError) -> Self {
-        Self::Model(error)
-    }
+    output::written(out, |file| write_model(&mut model, &sizes, &tokens, file))
 }
 
 fn sizes_of(model: &mut Ct2Model) -> Result<Sizes, ModelError> {
@@ -182,13 +134,11 @@ fn write_tensor(
             return Err(model.malformed(what).into());
         }
     }
-    put(out, plan.shape.len())?;
-    put(out, plan.name.len())?;
-    put(out, usize::from(plan.half))?;
-    for &dim in plan.shape.iter().rev() {
-        put(out, dim)?;
-    }
-    out.write_all(plan.name.as_bytes())?;
+    let kind = match plan.half {
+        true => NumberKind::F16,
+        false => NumberKind::F32,
+    };
+    output::tensor_head(out, plan, kind)?;
 
     let mut written = 0;
     let mut bytes = Vec::new();
@@ -207,10 +157,4 @@ fn write_tensor(
         return Err(model.malformed(what).into());
     }
     Ok(())
-}
-
-/// Sizes are bounded by [`Sizes::fault`] and lengths by the vocabulary's file, far under 2^31.
-fn put(out: &mut impl Write, value: usize) -> std::io::Result<()> {
-    let value = i32::try_from(value).map_err(std::io::Error::other)?;
-    out.write_all(&value.to_le_bytes())
 }

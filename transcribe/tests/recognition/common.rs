@@ -161,8 +161,12 @@ pub(crate) fn silence(ms: usize) -> Vec<f32> {
 }
 
 pub(crate) fn recogniser() -> (Recogniser, Receiver<RecogniserEvent>) {
+    recogniser_with(base_model())
+}
+
+pub(crate) fn recogniser_with(model: PathBuf) -> (Recogniser, Receiver<RecogniserEvent>) {
     Recogniser::start(RecogniserConfig {
-        default_model: base_model(),
+        default_model: model,
         language_models: Default::default(),
         workers: 1.try_into().unwrap(),
         beam: 5,

@@ -10,6 +10,7 @@ mod common;
 
 mod a_broken_file_ends_its_own_feed_only;
 mod a_damaged_model_is_refused;
+mod a_model_of_eight_bits_reads_the_same_words;
 mod an_imported_model_has_the_published_bytes;
 mod silence_is_not_written_down;
 mod what_a_person_says_is_written_down;

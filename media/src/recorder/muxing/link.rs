@@ -30,6 +30,11 @@ const FIRST_TRIES: u32 = 3;
 /// After a start that failed the next one waits so long, and twice as long each time.
 const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_MOST: Duration = Duration::from_secs(1);
+/// The threads of the recorder ask at the same moments, each for each of its files: what comes within
+/// so long is one message, for being woken costs the process more than most of what it does.
+const GATHER: Duration = Duration::from_millis(2);
+/// Requests that are taken at once.
+const TOGETHER: usize = 1_024;
 /// Written to the socket at once.
 const WRITE: usize = 256 << 10;
 /// So often it is looked whether the process hangs.
@@ -278,8 +283,8 @@ struct Process {
 /// Everything that can happen while a process runs.
 enum Turn {
     Moved(io::Result<()>),
-    /// Nothing: nobody can ask any more.
-    Asked(Option<Request>),
+    /// So many have asked; none: nobody can any more.
+    Asked(usize),
     /// Time to look whether it hangs.
     Looked,
 }
@@ -315,11 +320,12 @@ impl Keeper {
     async fn serve(&mut self, process: &mut Process) -> io::Result<()> {
         let mut look = tokio::time::interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut asked = Vec::new();
         loop {
             let turn = tokio::select! {
                 biased;
                 moved = process.move_bytes() => Turn::Moved(moved),
-                asked = self.inbox.recv() => Turn::Asked(asked),
+                number = self.inbox.recv_many(&mut asked, TOGETHER) => Turn::Asked(number),
                 _ = look.tick() => Turn::Looked,
             };
             match turn {
@@ -327,8 +333,16 @@ impl Keeper {
                     moved?;
                     self.take_answers(process)?;
                 }
-                Turn::Asked(None) => return Ok(()),
-                Turn::Asked(Some(request)) => self.take(request),
+                Turn::Asked(0) => return Ok(()),
+                Turn::Asked(_) => {
+                    if process.output.is_empty() {
+                        tokio::time::sleep(GATHER).await;
+                        asked.extend(std::iter::from_fn(|| self.inbox.try_recv().ok()));
+                    }
+                    for request in asked.drain(..) {
+                        self.take(request);
+                    }
+                }
                 Turn::Looked => {
                     let oldest = self.sent.front();
                     if oldest.is_some_and(|sent| sent.at.elapsed() >= HANGS) {
