@@ -7,7 +7,7 @@
 
 mod recording;
 
-use otyrys_media::Codec;
+use otyrys_media::RecordedPacket;
 use otyrys_media::recorder::{CheckError, Checker, RecorderEvent, RecorderProgram, Seen};
 use recording::*;
 use std::time::Duration;
@@ -63,8 +63,70 @@ fn how_much_of_a_chunk_is_speech_is_told_from_the_levels_of_its_packets() {
 }
 
 #[test]
+fn a_clock_that_stands_still_is_told_by_what_has_no_room_in_the_file() {
+    /// How much time was to be filled, and how long the file became.
+    fn filled(packets: Vec<RecordedPacket>) -> (Duration, Duration) {
+        let recorded = record(packets);
+        let (mut fills, mut ends) = (Duration::ZERO, Duration::ZERO);
+        for event in &recorded.events {
+            if let RecorderEvent::Written {
+                fills: more,
+                ends_ms,
+                ..
+            } = event
+            {
+                fills += *more;
+                ends = Duration::from_millis(*ends_ms);
+            }
+        }
+        (fills, ends)
+    }
+    /// From the second second on nothing moves.
+    fn stands(mut packets: Vec<RecordedPacket>) -> Vec<RecordedPacket> {
+        let begins = packets[0].arrival;
+        let still = packets
+            .iter()
+            .find(|packet| packet.arrival >= begins + Duration::from_secs(1))
+            .unwrap()
+            .timestamp;
+        for packet in &mut packets {
+            packet.timestamp = packet.timestamp.min(still);
+        }
+        packets
+    }
+    let near = |a: Duration, b: Duration| a.abs_diff(b) < Duration::from_millis(150);
+    let second = Duration::from_secs(1);
+    let (fills, ends) = filled(sound(2));
+    assert!(
+        near(fills, ends) && near(ends, 2 * second),
+        "{fills:?} {ends:?}"
+    );
+    let (fills, ends) = filled(stands(sound(2)));
+    assert!(
+        near(fills, 2 * second) && near(ends, second),
+        "{fills:?} {ends:?}"
+    );
+    let (fills, _) = filled(picture(2));
+    assert_eq!(fills, Duration::ZERO);
+    let (fills, ends) = filled(stands(picture(2)));
+    assert!(
+        near(fills, second) && near(ends, second),
+        "{fills:?} {ends:?}"
+    );
+}
+
+#[test]
 fn a_key_frame_is_decoded_and_one_that_is_broken_is_found() {
-    let recorded = record(picture(2));
+    // Nothing is where a key frame has its start code (RFC 6386, section 9.1).
+    looks(picture(2), &[0x9d, 0x01, 0x2a], [0; 3]);
+    // The slice of a key frame (ITU-T H.264, section 7.3.3) claims to begin far behind the picture.
+    looks(h264_picture(2, "320x240"), &[0x65, 0x88], [0x65, 0, 0x01]);
+}
+
+/// Each key frame decodes, and does not with `broken` where there was `whole`.
+fn looks(packets: Vec<RecordedPacket>, whole: &[u8], broken: [u8; 3]) {
+    let codec = packets[0].codec;
+    let recorded = record(packets);
     let written = recorded.events.iter().filter_map(|event| match event {
         RecorderEvent::Written { key, .. } => Some(*key),
         _ => None,
@@ -72,16 +134,15 @@ fn a_key_frame_is_decoded_and_one_that_is_broken_is_found() {
     let chunks = recorded.file.chunks.iter().map(|(chunk, _)| chunk);
     let mut looked = 0;
     for (chunk, key) in chunks.zip(written) {
-        // Nothing is where a key frame has its start code (RFC 6386, section 9.1).
-        let mut broken = chunk.clone();
+        let mut changed = chunk.clone();
         for at in 0..chunk.len() {
-            if chunk[at..].starts_with(&[0x9d, 0x01, 0x2a]) {
-                broken[at..at + 3].fill(0);
+            if chunk[at..].starts_with(whole) {
+                changed[at..at + 3].copy_from_slice(&broken);
             }
         }
         let (whole, broken) = checked(async |checker| {
-            let whole = checker.look(Codec::Vp8, chunk).await?;
-            Ok((whole, checker.look(Codec::Vp8, &broken).await?))
+            let whole = checker.look(codec, chunk).await?;
+            Ok((whole, checker.look(codec, &changed).await?))
         });
         assert_eq!(whole, if key { Seen::Picture } else { Seen::Unknown });
         assert_eq!(broken, if key { Seen::Nothing } else { Seen::Unknown });

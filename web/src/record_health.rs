@@ -29,6 +29,17 @@ const SILENCE: f32 = 0.000_2;
 const APART: Duration = Duration::from_secs(2);
 /// For so long it may be elsewhere: the recorder itself mends a clock that jumps within 3 s.
 const APART_FOR: Duration = Duration::from_secs(5);
+/// So much time that came and has no room in the record is a fault: the clock stands still. With
+/// chunks of 0.6 s never one alone.
+const CROWDED: Duration = Duration::from_secs(1);
+/// Of what comes so small a part may have no room: the recorder moves the time of a track that runs
+/// fast by a thousandth.
+const MARGIN: u32 = 20;
+
+/// What is no picture must come again within so long to be more than a mistake ...
+const MALFORMED_AGAIN: Duration = Duration::from_millis(1_500);
+/// ... and go on for so long: the recorder tells it each second.
+const MALFORMED_FOR: Duration = Duration::from_millis(800);
 
 /// One picture of all that are recorded is looked at, or its sender asked for one, in so long.
 const LOOK: Duration = Duration::from_secs(1);
@@ -47,6 +58,12 @@ pub(crate) struct TrackHealth {
     unheard: Duration,
     /// Since when its time in the record is elsewhere than its packets, and how long by now.
     apart: Option<(Instant, Duration)>,
+    /// Where the newest chunk ended in the record, and when its newest packet came.
+    newest: Option<(Instant, Instant)>,
+    /// Time that came and has no room in the record.
+    crowded: Duration,
+    /// Since when what came is no picture, and when it last did.
+    malformed: Option<(Instant, Instant)>,
     /// Where the newest picture lies that nobody has looked at.
     unseen: Option<Chunk>,
     /// When a picture was looked at, or asked for.
@@ -89,15 +106,29 @@ impl TrackHealth {
         self.unwritten_since.get_or_insert(at);
     }
 
-    /// Nothing can be written yet, and it is the sender who keeps the recorder waiting.
-    pub(crate) fn waits(&mut self) {
+    /// Nothing can be written yet, and it is the sender who keeps the recorder waiting, perhaps with
+    /// what is no picture.
+    pub(crate) fn waits(&mut self, malformed: bool, now: Instant) {
         self.unwritten_since = None;
+        if malformed {
+            let run = self
+                .malformed
+                .filter(|(_, last)| now < *last + MALFORMED_AGAIN);
+            self.malformed = Some((run.map_or(now, |(since, _)| since), now));
+        }
     }
 
-    /// A chunk was written whose newest packet came at `arrived`; it ends at a moment of the record.
-    pub(crate) fn written(&mut self, ends: Instant, arrived: Instant) {
+    /// A chunk was written whose newest packet came at `arrived`; it ends at a moment of the record,
+    /// and was to fill so much time.
+    pub(crate) fn written(&mut self, ends: Instant, arrived: Instant, fills: Duration) {
         self.unwritten_since = None;
         self.grows = true;
+        if let Some((last_end, last_arrival)) = self.newest.replace((ends, arrived)) {
+            // What the network held back comes in less time than it plays.
+            let came = fills.min(arrived.saturating_duration_since(last_arrival));
+            let room = ends.saturating_duration_since(last_end) + came / MARGIN;
+            self.crowded = (self.crowded + came).saturating_sub(room);
+        }
         let apart = ends
             .saturating_duration_since(arrived)
             .max(arrived.saturating_duration_since(ends));
@@ -150,17 +181,19 @@ impl TrackHealth {
     /// What is wrong, if anything. Packets may come for so long as is `allowed` without being
     /// written.
     pub(crate) fn fault(&self, now: Instant, allowed: Duration) -> Option<RecordFault> {
-        let unwritten = self.unwritten_since;
+        let (unwritten, apart) = (self.unwritten_since, self.apart);
+        let malformed = self
+            .malformed
+            .filter(|(_, last)| now < *last + MALFORMED_AGAIN);
         if unwritten.is_some_and(|since| now.saturating_duration_since(since) > allowed) {
             Some(RecordFault::TrackNotWritten)
         } else if self.unheard >= UNHEARD {
             Some(RecordFault::Silence)
-        } else if self
-            .apart
-            .is_some_and(|(_, apart_for)| apart_for >= APART_FOR)
-        {
+        } else if self.crowded >= CROWDED || apart.is_some_and(|(_, long)| long >= APART_FOR) {
             Some(RecordFault::Clock)
-        } else if self.undecoded >= UNSEEN {
+        } else if self.undecoded >= UNSEEN
+            || malformed.is_some_and(|(since, last)| last >= since + MALFORMED_FOR)
+        {
             Some(RecordFault::Picture)
         } else {
             None
@@ -262,6 +295,7 @@ async fn take(
 mod tests {
     use super::*;
     use otyrys_storage::ids::{HearingId, ParticipantId, SegmentId};
+    use proptest::prelude::*;
 
     const ALLOWED: Duration = Duration::from_secs(3);
     /// As the recorder writes it.
@@ -295,7 +329,7 @@ mod tests {
         assert_eq!(fault(&health, now + ALLOWED), None);
         let later = now + ALLOWED + Duration::from_millis(1);
         assert_eq!(fault(&health, later), Some(RecordFault::TrackNotWritten));
-        health.written(later, later);
+        health.written(later, later, CHUNK);
         assert_eq!(fault(&health, later), None);
     }
 
@@ -313,27 +347,78 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stands_still_is_a_fault_and_a_network_that_holds_packets_back_is_not() {
+    fn time_that_is_elsewhere_in_the_record_is_a_fault_and_packets_held_back_are_none() {
         let (mut health, now) = (TrackHealth::default(), Instant::now());
         let after = |ms| now + Duration::from_millis(ms);
-        for ms in (0..30_000).step_by(700) {
+        for ms in (0..30_000).step_by(600) {
             // For 3 s all comes 2.5 s late.
             let late = if (10_000..13_000).contains(&ms) {
                 2_500
             } else {
                 50
             };
-            health.written(after(ms), after(ms + late));
+            health.written(after(ms), after(ms + late), CHUNK);
             assert_eq!(fault(&health, after(ms)), None);
         }
-        for ms in (30_000..36_000).step_by(700) {
-            health.written(after(30_000), after(ms));
+        for ms in (30_000..35_000).step_by(600) {
+            health.written(after(ms + 2_100), after(ms), CHUNK);
             assert_eq!(fault(&health, after(ms)), None);
         }
-        for ms in [36_700, 37_400] {
-            health.written(after(30_000), after(ms));
+        health.written(after(37_200), after(35_100), CHUNK);
+        assert_eq!(fault(&health, after(35_100)), Some(RecordFault::Clock));
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_is_a_fault_within_3_s_and_one_that_is_moved_slowly_is_none() {
+        let (mut health, mut now) = (TrackHealth::default(), Instant::now());
+        let mut ends = now;
+        for _ in 0..10_000 {
+            (now, ends) = (now + CHUNK, ends + CHUNK - CHUNK / 1_000);
+            // As if the place followed at last: it is the pace that is looked at here.
+            health.written(ends, now, CHUNK);
+            health.apart = None;
+            assert_eq!(fault(&health, now), None);
         }
-        assert_eq!(fault(&health, after(37_400)), Some(RecordFault::Clock));
+        health.written(ends, now + CHUNK, CHUNK);
+        assert_eq!(fault(&health, now + CHUNK), None);
+        health.written(ends, now + 2 * CHUNK, CHUNK);
+        let fault = fault(&health, now + 2 * CHUNK);
+        assert_eq!(fault, Some(RecordFault::Clock));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_a_fault_when_it_goes_on_and_over_when_it_does_not() {
+        let (mut health, now) = (TrackHealth::default(), Instant::now());
+        let after = |ms| now + Duration::from_millis(ms);
+        for ms in [0, 10_000] {
+            health.waits(true, after(ms));
+            assert_eq!(fault(&health, after(ms + 1_400)), None, "a single mistake");
+        }
+        for ms in [20_000, 20_500] {
+            health.waits(true, after(ms));
+            health.written(after(ms), after(ms), Duration::ZERO);
+            assert_eq!(fault(&health, after(ms)), None);
+        }
+        health.waits(true, after(21_000));
+        let fault_at = |ms| fault(&health, after(ms));
+        assert_eq!(fault_at(22_000), Some(RecordFault::Picture));
+        assert_eq!(fault_at(22_500), None, "whole again, or nothing comes");
+    }
+
+    proptest! {
+        #[test]
+        fn however_long_a_network_holds_packets_back_time_has_room(
+            delays_ms in prop::collection::vec(0u64..1_900, 1..200),
+        ) {
+            let (mut health, begin) = (TrackHealth::default(), Instant::now());
+            let mut arrived = begin;
+            for (number, delay) in delays_ms.into_iter().enumerate() {
+                let ends = begin + CHUNK * number as u32;
+                arrived = arrived.max(ends + Duration::from_millis(delay));
+                health.written(ends, arrived, CHUNK);
+                prop_assert_eq!(fault(&health, arrived), None);
+            }
+        }
     }
 
     #[test]
@@ -341,18 +426,19 @@ mod tests {
         let (mut health, now) = (TrackHealth::default(), Instant::now());
         let after = |seconds| now + Duration::from_secs(seconds);
         let (chunk, again) = (a_chunk(), LOOK_AGAIN.as_secs());
-        health.written(now, now);
+        let written = |health: &mut TrackHealth, at| health.written(at, at, Duration::ZERO);
+        written(&mut health, now);
         assert_eq!(health.is_due(after(60)), None, "it begins with one");
         health.shows(chunk.clone());
         assert!(health.is_due(now).is_some());
         assert_eq!(health.take_turn(now), Some(chunk));
         health.saw(Seen::Picture);
         assert_eq!(health.is_due(after(60)), None, "the camera is off");
-        health.written(after(1), after(1));
+        written(&mut health, after(1));
         assert_eq!(health.is_due(after(again - 1)), None);
         assert!(health.is_due(after(again)).is_some());
         assert_eq!(health.take_turn(after(again)), None);
-        health.written(after(again), after(again));
+        written(&mut health, after(again));
         assert_eq!(health.is_due(after(again + 1)), None, "asked a moment ago");
     }
 
@@ -370,7 +456,7 @@ mod tests {
         }
         doubted.saw(Seen::Nothing);
         doubted.take_turn(after(1));
-        doubted.written(after(1), after(1));
+        doubted.written(after(1), after(1), Duration::ZERO);
         other.shows(a_chunk());
         assert!(
             doubted.is_due(after(2)).expect("asked again") < other.is_due(after(2)).expect("due")

@@ -15,10 +15,10 @@ use crate::{
     stores::Stores,
 };
 use otyrys_media::{
-    Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey,
+    Codec, RecordedPacket, RoomId, SessionId, ShardHandle, TrackKey, TrackKind,
     recorder::{
-        Checker, ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderEvent, RecorderHandle,
-        SegmentKey, SenderClock,
+        ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderEvent, RecorderHandle, SegmentKey,
+        SenderClock,
     },
 };
 use otyrys_signaling::{Language, RecordFault, TrackRef, TrackSource};
@@ -245,7 +245,7 @@ impl Recording {
         let seen = state
             .feeds
             .iter()
-            .filter(|(_, live)| Checker::looks_at(live.codec));
+            .filter(|(_, live)| live.codec.kind() == TrackKind::Video);
         let due = seen.filter_map(|(feed, live)| Some((live.health.is_due(now)?, *feed)));
         let (_, feed) = due.min()?;
         let live = state.feeds.get_mut(&feed)?;
@@ -383,10 +383,10 @@ impl Recording {
                 };
                 vec![(live.route.hearing, notice)]
             }
-            RecorderEvent::KeyframeWanted { feed } => {
+            RecorderEvent::KeyframeWanted { feed, malformed } => {
                 if let Some(live) = state.feeds.get_mut(&feed) {
                     // It is the sender who keeps the recorder waiting.
-                    live.health.waits();
+                    live.health.waits(malformed, Instant::now());
                     // Asked again each second until it comes.
                     let _busy = shard.request_keyframe(live.key);
                 }
@@ -414,6 +414,7 @@ impl Recording {
                 bytes_total,
                 ends_ms,
                 arrived,
+                fills,
                 speech,
                 key,
                 ..
@@ -424,7 +425,7 @@ impl Recording {
                 let Some((chunk, ends)) = live.chunk(bytes_total, ends_ms) else {
                     return Vec::new();
                 };
-                live.health.written(ends, arrived);
+                live.health.written(ends, arrived, fills);
                 match live.codec {
                     Codec::Opus if !speech.is_zero() => {
                         let sample = Sample {

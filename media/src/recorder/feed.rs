@@ -14,7 +14,7 @@ use super::{
     ChunkSink, ChunkWriter, Fault, FeedId, FeedInfo, RecorderConfig, RecorderEvent, SegmentKey,
     opus,
 };
-use crate::{Codec, RecordedPacket};
+use crate::{Codec, RecordedPacket, TrackKind};
 
 /// Key frames are asked for again after so long.
 const KEYFRAME_AGAIN: Duration = Duration::from_secs(1);
@@ -95,6 +95,8 @@ struct File {
     pending_since: Instant,
     /// Arrival of the newest packet in `pending`.
     arrived: Instant,
+    /// How much time `pending` is to fill.
+    pending_fills: Duration,
     /// How much of `pending` is speech by what its sender says.
     pending_speech: Duration,
     /// Whether a picture in `pending` can be decoded by itself.
@@ -241,6 +243,11 @@ impl Feed {
         };
         for block in blocks {
             let at = block.at.saturating_sub(file.starts);
+            file.pending_fills += match self.codec.kind() {
+                TrackKind::Video if at > file.ends => Duration::ZERO,
+                TrackKind::Video => block.arrival.saturating_duration_since(file.arrived),
+                TrackKind::Audio => block.length,
+            };
             file.ends = file.ends.max(at + block.length);
             file.arrived = file.arrived.max(block.arrival);
             file.pending_key |= block.content.is_some();
@@ -433,6 +440,7 @@ impl Feed {
                 pending: Vec::new(),
                 pending_since: block.arrival,
                 arrived: block.arrival,
+                pending_fills: Duration::ZERO,
                 pending_speech: Duration::ZERO,
                 pending_key: false,
                 bytes_total: 0,
@@ -501,6 +509,7 @@ impl Feed {
             bytes_total: file.bytes_total,
             ends_ms,
             arrived: file.arrived,
+            fills: std::mem::take(&mut file.pending_fills),
             speech: std::mem::take(&mut file.pending_speech),
             key: std::mem::take(&mut file.pending_key),
         });
@@ -508,20 +517,17 @@ impl Feed {
     }
 
     fn ask_for_keyframe(&mut self, now: Instant, around: &mut Surroundings<'_>) {
-        let wanted = self
-            .frames
-            .as_ref()
-            .is_some_and(FrameAssembler::waits_for_key);
-        if !wanted {
+        let Some(frames) = self.frames.as_mut().filter(|frames| frames.waits_for_key()) else {
             self.keyframe_asked = None;
             return;
-        }
+        };
         let asked = self.keyframe_asked;
         if asked.is_none_or(|asked| now.saturating_duration_since(asked) >= KEYFRAME_AGAIN) {
             self.keyframe_asked = Some(now);
-            around
-                .events
-                .push(RecorderEvent::KeyframeWanted { feed: self.id });
+            around.events.push(RecorderEvent::KeyframeWanted {
+                feed: self.id,
+                malformed: frames.take_malformed(),
+            });
         }
     }
 }

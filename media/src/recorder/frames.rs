@@ -27,6 +27,9 @@ pub(super) struct FrameAssembler {
     codec: PictureCodec,
     partial: Option<Partial>,
     waits_for_key: bool,
+    /// The packets of the next frame may not be all that there were.
+    torn: bool,
+    malformed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +62,8 @@ impl FrameAssembler {
             codec,
             partial: None,
             waits_for_key: true,
+            torn: false,
+            malformed: false,
         })
     }
 
@@ -67,14 +72,28 @@ impl FrameAssembler {
         self.waits_for_key
     }
 
+    /// Whether something came, since this was asked, that is no picture though nothing of it is
+    /// missing.
+    pub(super) fn take_malformed(&mut self) -> bool {
+        std::mem::take(&mut self.malformed)
+    }
+
     /// Packets are missing before the next one.
     pub(super) fn lost(&mut self) {
+        self.torn = true;
+        self.give_up();
+    }
+
+    fn give_up(&mut self) {
         self.partial = None;
         self.waits_for_key = true;
     }
 
     /// Takes the next packet; gives a frame when it completes one.
     pub(super) fn push(&mut self, payload: &[u8], rtp_time: u64, marker: bool) -> Option<Frame> {
+        let is_malformed = !self.torn;
+        // What comes next begins a frame.
+        self.torn &= !marker;
         let begun = match self.codec {
             PictureCodec::Vp8 => vp8::starts_frame(payload).then(|| Picture::Vp8(Vec::new())),
             // Nothing marks the first packet of an access unit but its time.
@@ -87,7 +106,7 @@ impl FrameAssembler {
         if let Some(picture) = begun {
             if self.partial.is_some() {
                 // The last frame never got its marker: it is not whole.
-                self.lost();
+                self.give_up();
             }
             self.partial = Some(Partial { picture, rtp_time });
         }
@@ -96,24 +115,27 @@ impl FrameAssembler {
             self.waits_for_key = true;
             return None;
         };
-        let fits = partial.rtp_time == rtp_time && partial.picture.append(payload);
-        if !fits || partial.picture.bytes() > MAX_FRAME_BYTES {
-            self.lost();
+        if partial.rtp_time != rtp_time {
+            self.give_up();
+            return None;
+        }
+        if !partial.picture.append(payload) || partial.picture.bytes() > MAX_FRAME_BYTES {
+            self.malformed |= is_malformed;
+            self.give_up();
             return None;
         }
         if !marker {
             return None;
         }
-        let frame = self.partial.take().and_then(Partial::into_frame);
-        match &frame {
-            Some(frame) if frame.key.is_some() => self.waits_for_key = false,
-            Some(_) if !self.waits_for_key => {}
-            _ => {
-                self.waits_for_key = true;
-                return None;
-            }
+        let Some(frame) = self.partial.take().and_then(Partial::into_frame) else {
+            self.malformed |= is_malformed;
+            self.give_up();
+            return None;
+        };
+        if frame.key.is_some() {
+            self.waits_for_key = false;
         }
-        frame
+        (!self.waits_for_key).then_some(frame)
     }
 }
 
@@ -200,7 +222,61 @@ mod tests {
         assert!(!assembler.waits_for_key());
     }
 
+    #[test]
+    fn what_is_whole_and_no_picture_is_told_and_a_loss_is_not() {
+        let mut assembler = FrameAssembler::new(Codec::Vp8).expect("a picture");
+        assert!(assembler.push(&packet(true, &KEY), 1, true).is_some());
+        assembler.lost();
+        assert_eq!(assembler.push(&packet(false, &DELTA), 2, true), None);
+        assert!(!assembler.take_malformed());
+        // Its first partition has 8 bytes, of which one is there.
+        for (time, frame) in [[0x11, 0x01, 0, 7].as_slice(), &KEY[..9]]
+            .iter()
+            .enumerate()
+        {
+            assert!(assembler.push(&packet(true, &KEY), 3, true).is_some());
+            let time = 4 + time as u64;
+            assert_eq!(assembler.push(&packet(true, frame), time, true), None);
+            assert!(assembler.take_malformed() && assembler.waits_for_key());
+            assert!(!assembler.take_malformed(), "once");
+        }
+    }
+
+    /// The packets of a frame in so many parts: a VP8 or an H.264 key frame.
+    fn frame_in(parts: usize, codec: Codec) -> Vec<Vec<u8>> {
+        let part = |index: usize| match codec {
+            Codec::Vp8 if index == 0 => packet(true, &KEY),
+            Codec::Vp8 => packet(false, &[7]),
+            _ => {
+                let starts = if index == 0 { 0x80 } else { 0 };
+                let ends = if index + 1 == parts { 0x40 } else { 0 };
+                vec![0x7c, starts | ends | 5, 7]
+            }
+        };
+        (0..parts).map(part).collect()
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_lost_the_rest_is_not_malformed(
+            frames in prop::collection::vec(prop::collection::vec(any::<bool>(), 2..5), 1..20),
+            is_h264 in any::<bool>(),
+        ) {
+            let codec = if is_h264 { Codec::H264 } else { Codec::Vp8 };
+            let mut assembler = FrameAssembler::new(codec).expect("a picture");
+            for (time, arrives) in frames.iter().enumerate() {
+                let parts = frame_in(arrives.len(), codec);
+                for (index, (payload, arrives)) in parts.iter().zip(arrives).enumerate() {
+                    if *arrives {
+                        assembler.push(payload, time as u64, index + 1 == parts.len());
+                    } else {
+                        assembler.lost();
+                    }
+                    prop_assert!(!assembler.take_malformed(), "{time} {index}");
+                }
+            }
+        }
+
         #[test]
         fn no_bytes_from_a_peer_make_it_panic(
             packets in prop::collection::vec(

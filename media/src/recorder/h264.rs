@@ -88,7 +88,7 @@ impl AccessUnit {
             return None;
         }
         let of_type = |wanted| {
-            self.units()
+            units(&self.data)
                 .filter(move |unit| unit.first().copied().and_then(nal_type) == Some(wanted))
         };
         let (Some(sequence), Some(picture), Some(_)) = (
@@ -105,16 +105,27 @@ impl AccessUnit {
             configuration: configuration(sequence, picture)?,
         }))
     }
+}
 
-    fn units(&self) -> impl Iterator<Item = &[u8]> {
-        let mut rest = self.data.as_slice();
-        std::iter::from_fn(move || {
-            let (length, after) = rest.split_first_chunk::<LENGTH_BYTES>()?;
-            let (unit, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-            rest = after;
-            Some(unit)
-        })
+/// The units of a picture as a file keeps it.
+fn units(picture: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = picture;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_first_chunk::<LENGTH_BYTES>()?;
+        let (unit, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        rest = after;
+        Some(unit)
+    })
+}
+
+/// A picture as a decoder takes it that knows nothing of files (ITU-T H.264, annex B).
+pub(super) fn byte_stream(picture: &[u8]) -> Vec<u8> {
+    let mut stream = Vec::with_capacity(picture.len());
+    for unit in units(picture) {
+        stream.extend([0, 0, 0, 1]);
+        stream.extend(unit);
     }
+    stream
 }
 
 fn length(bytes: usize) -> [u8; LENGTH_BYTES] {

@@ -154,6 +154,10 @@ pub enum RecorderEvent {
         ends_ms: u64,
         /// When the newest packet in the chunk came.
         arrived: Instant,
+        /// How much time the chunk is to fill: of sound how long it plays; of pictures what passed
+        /// between those that stand at the same place. More than it has moved the end of the file
+        /// by: the sender's clock stands still.
+        fills: Duration,
         /// How much of the chunk is speech by the levels that the sender wrote into its packets.
         speech: Duration,
         /// Of a picture: a frame in the chunk can be decoded by itself.
@@ -191,6 +195,9 @@ pub enum RecorderEvent {
     KeyframeWanted {
         /// Which.
         feed: FeedId,
+        /// Something came since this was last told that is no picture of the codec, though no
+        /// packet of it is missing.
+        malformed: bool,
     },
     /// Packets were refused because a thread or the muxing process did not keep up: the record has
     /// a hole.

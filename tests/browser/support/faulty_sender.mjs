@@ -2,8 +2,8 @@
  * Makes a page send what a broken device or program sends, as long as `window.faulty` says so; for
  * `addInitScript`. It works between encoder and packets: levels of the sound go on as spoken.
  * - `silence`: Opus packets of silence.
- * - `picture`: key frames of noise, whose header promises more of it than there is. (Of plain noise a
- *   decoder makes a picture now and then.)
+ * - `picture`: frames of noise, whose header promises more of it than there is. (Of noise as long as
+ *   its header says a decoder makes some picture.)
  * - `clock`: packets of sound whose time stands still.
  */
 export function faultySender() {
@@ -13,8 +13,9 @@ export function faultySender() {
 
   /** 20 ms of silence (RFC 6716, section 3.1: CELT, full band, one frame). */
   const SILENCE = [0xf8, 0xff, 0xfe];
-  /** Frame tag, start code and size of a VP8 key frame (RFC 6386, section 9.1). */
-  const VP8_HEAD = 10;
+  /** Frame tag of a VP8 frame, and start code and size of a key frame (RFC 6386, section 9.1). */
+  const VP8_TAG = 3;
+  const VP8_KEY_HEAD = 10;
   let stoodAt = null;
 
   function silent(data, sender) {
@@ -39,11 +40,12 @@ export function faultySender() {
   }
 
   function picture(frame) {
-    if (!window.faulty.picture || frame.type !== "key") return frame;
+    if (!window.faulty.picture) return frame;
     const bytes = new Uint8Array(frame.data);
     // The length of the first partition is in the upper 19 bits of the tag.
     bytes.set([bytes[0] | 0xe0, 0xff, 0xff]);
-    crypto.getRandomValues(bytes.subarray(VP8_HEAD, VP8_HEAD + 65_536));
+    const head = frame.type === "key" ? VP8_KEY_HEAD : VP8_TAG;
+    crypto.getRandomValues(bytes.subarray(head, head + 65_536));
     frame.data = bytes.buffer;
     return frame;
   }

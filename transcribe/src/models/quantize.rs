@@ -8,9 +8,8 @@ use half::f16;
 
 use super::ModelError;
 use super::check::{self, ModelInfo};
-use super::layout::TensorPlan;
 use super::output::{self, WriteError};
-use super::reader::{FILE_TYPE_AT, NumberKind, Reader, Stored};
+use super::reader::{FILE_TYPE_AT, NumberKind, Reader};
 
 /// "Matrices are `Q8_0`" (7), in version 2 of ggml's quantisation.
 const FTYPE_Q8_0: i32 = 2_007;
@@ -19,8 +18,8 @@ const BLOCK: usize = 32;
 const BLOCK_BYTES: usize = 2 + BLOCK;
 
 /// Rounds the matrices of a ggml model to eight bits (`Q8_0`: 32 numbers share a scale, an f16);
-/// biases, norms, positions and the two convolutions stay as they are. Memory stays under one
-/// matrix and its result, some 100 MB for the largest model.
+/// biases, norms, positions and the two convolutions stay as they are. The matrices are streamed, row
+/// by row.
 ///
 /// `out` appears complete, checked and synced, or not at all; an older file there is replaced. This
 /// reads and writes hundreds of megabytes: call it off the async threads.
@@ -52,16 +51,16 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
 
     reader.tensors(&sizes, |reader, stored| -> Result<(), WriteError> {
         let plan = &stored.plan;
-        let mut numbers = vec![0; stored.bytes() as usize];
-        reader.fill(&mut numbers, &plan.name)?;
-        if !is_matrix(plan) {
-            output::tensor_head(&mut out, plan, stored.kind)?;
-            return Ok(out.write_all(&numbers)?);
-        }
-        let numbers = floats(stored, &numbers).ok_or_else(|| ModelError::Quantised {
-            path: source.to_owned(),
-        })?;
-        let row = plan.shape.last().copied().unwrap_or_default();
+        let [rows, row] = match plan.shape[..] {
+            // What whisper.cpp expects in the type of the file.
+            [rows, row] if plan.half => [rows, row],
+            _ => {
+                let mut numbers = vec![0; stored.bytes() as usize];
+                reader.fill(&mut numbers, &plan.name)?;
+                output::tensor_head(&mut out, plan, stored.kind)?;
+                return Ok(out.write_all(&numbers)?);
+            }
+        };
         if !row.is_multiple_of(BLOCK) {
             let what = format!(
                 "{} has rows of {row}, which are no blocks of {BLOCK}",
@@ -70,8 +69,15 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
             return Err(reader.malformed(what).into());
         }
         output::tensor_head(&mut out, plan, NumberKind::Q8_0)?;
-        for block in numbers.as_chunks::<BLOCK>().0 {
-            out.write_all(&rounded(block))?;
+        let mut numbers = vec![0; stored.bytes() as usize / rows];
+        for _ in 0..rows {
+            reader.fill(&mut numbers, &plan.name)?;
+            let numbers = floats(stored.kind, &numbers).ok_or_else(|| ModelError::Quantised {
+                path: source.to_owned(),
+            })?;
+            for block in numbers.as_chunks::<BLOCK>().0 {
+                out.write_all(&rounded(block))?;
+            }
         }
         Ok(())
     })?;
@@ -79,14 +85,9 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
     Ok(())
 }
 
-/// Whether whisper.cpp expects it in the type of the file.
-fn is_matrix(plan: &TensorPlan) -> bool {
-    plan.half && plan.shape.len() == 2
-}
-
 /// Nothing: they are no floating-point numbers.
-fn floats(stored: &Stored, bytes: &[u8]) -> Option<Vec<f32>> {
-    match stored.kind {
+fn floats(kind: NumberKind, bytes: &[u8]) -> Option<Vec<f32>> {
+    match kind {
         NumberKind::F32 => {
             let numbers = bytes.as_chunks().0.iter();
             Some(numbers.map(|&number| f32::from_le_bytes(number)).collect())

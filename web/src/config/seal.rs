@@ -18,7 +18,7 @@ pub struct SealConfig {
 
 /// For so many seconds a sealed record may wait: a day.
 const PATIENCE: RangeInclusive<u64> = 0..=86_400;
-/// Each witness is asked with each checkpoint and for each seal, one after the other.
+/// All of them are asked with each checkpoint and for each seal.
 const WITNESSES: RangeInclusive<u64> = 0..=8;
 
 impl SealConfig {

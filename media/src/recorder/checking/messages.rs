@@ -15,6 +15,7 @@ pub(super) struct Sample<'a> {
 pub(super) enum SampleCodec {
     Opus,
     Vp8,
+    H264,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

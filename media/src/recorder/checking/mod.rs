@@ -24,6 +24,7 @@ use tokio::process::Child;
 /// The decoders, each with the Debian package that brings it.
 const OPUS: (&str, &str) = ("opusdec", "gstreamer1.0-plugins-base");
 const VP8: (&str, &str) = ("vp8dec", "gstreamer1.0-plugins-good");
+const H264: (&str, &str) = ("openh264dec", "gstreamer1.0-plugins-bad");
 
 /// A sample is decoded in milliseconds, and a process starts in a tenth of a second: this is for a
 /// machine that is busy with all else.
@@ -43,7 +44,7 @@ pub enum Seen {
     Picture,
     /// It does not decode.
     Nothing,
-    /// The chunk has no picture that stands by itself, or one at which the checker does not look.
+    /// The chunk has no picture that stands by itself, or there is no decoder.
     Unknown,
 }
 
@@ -77,12 +78,6 @@ impl Checker {
         }
     }
 
-    /// Whether [`look`](Self::look) can say anything about pictures of `codec`.
-    #[must_use]
-    pub fn looks_at(codec: Codec) -> bool {
-        codec == Codec::Vp8
-    }
-
     /// Listens to a chunk of a recorded Opus file.
     ///
     /// # Errors
@@ -106,10 +101,11 @@ impl Checker {
     /// # Errors
     /// [`CheckError`] when the process does not start.
     pub async fn look(&mut self, codec: Codec, chunk: &[u8]) -> Result<Seen, CheckError> {
-        if !Self::looks_at(codec) {
-            return Ok(Seen::Unknown);
-        }
-        let codec = SampleCodec::Vp8;
+        let codec = match codec {
+            Codec::Opus => return Ok(Seen::Unknown),
+            Codec::Vp8 => SampleCodec::Vp8,
+            Codec::H264 => SampleCodec::H264,
+        };
         Ok(match self.ask(&Sample { codec, chunk }).await? {
             Some(Answer::Seen { decoded: true }) => Seen::Picture,
             Some(Answer::Unable(_)) => Seen::Unknown,
@@ -143,7 +139,11 @@ impl Process {
     async fn start(program: &RecorderProgram) -> io::Result<Self> {
         gstreamer::init().map_err(io::Error::other)?;
         // What is not installed is told when it is asked for.
-        let mut plugins: Vec<_> = [OPUS, VP8].map(plugin_path).into_iter().flatten().collect();
+        let mut plugins: Vec<_> = [OPUS, VP8, H264]
+            .map(plugin_path)
+            .into_iter()
+            .flatten()
+            .collect();
         plugins.sort_unstable();
         plugins.dedup();
         let (child, socket) = program.start(Task::Checking, &plugins)?;

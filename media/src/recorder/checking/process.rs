@@ -1,10 +1,10 @@
 //! The checking process: nothing but GStreamer's decoders behind a socket.
 
 use super::messages::{Answer, Sample, SampleCodec};
-use super::{OPUS, VP8};
-use crate::recorder::blocks::{Recorded, blocks};
+use super::{H264, OPUS, VP8};
+use crate::recorder::blocks::blocks;
 use crate::recorder::driven::{Driven, ElementError, refused};
-use crate::recorder::{opus, program, wire};
+use crate::recorder::{h264, opus, program, wire};
 use gstreamer as gst;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -32,12 +32,21 @@ fn check(sample: &Sample<'_>) -> Result<Answer, ElementError> {
         SampleCodec::Opus => Ok(Answer::Heard {
             peak: peak(sample.chunk)?,
         }),
-        SampleCodec::Vp8 => match blocks(sample.chunk).filter(|block| block.key).last() {
-            Some(picture) => Ok(Answer::Seen {
-                decoded: decodes(picture)?,
-            }),
-            None => Ok(Answer::Unable("no picture stands by itself".to_owned())),
-        },
+        SampleCodec::Vp8 => look(sample.chunk, vp8_decodes),
+        SampleCodec::H264 => look(sample.chunk, h264_decodes),
+    }
+}
+
+/// Looks at the last picture of a chunk that stands by itself.
+fn look(
+    chunk: &[u8],
+    decodes: impl FnOnce(&[u8]) -> Result<bool, ElementError>,
+) -> Result<Answer, ElementError> {
+    match blocks(chunk).filter(|block| block.key).last() {
+        Some(picture) => Ok(Answer::Seen {
+            decoded: decodes(picture.data)?,
+        }),
+        None => Ok(Answer::Unable("no picture stands by itself".to_owned())),
     }
 }
 
@@ -78,8 +87,7 @@ fn peak(chunk: &[u8]) -> Result<f32, ElementError> {
     Ok(f32::from(peak) / f32::from(i16::MIN.unsigned_abs()))
 }
 
-/// Whether a VP8 picture that stands by itself decodes.
-fn decodes(picture: Recorded<'_>) -> Result<bool, ElementError> {
+fn vp8_decodes(picture: &[u8]) -> Result<bool, ElementError> {
     let (factory, _) = VP8;
     let decoder = gst::ElementFactory::make(factory)
         // The sandbox lets it have no other.
@@ -87,13 +95,37 @@ fn decodes(picture: Recorded<'_>) -> Result<bool, ElementError> {
         .build()
         .map_err(refused("cannot be made"))?;
     let caps = gst::Caps::builder("video/x-vp8").build();
+    gives_a_picture(decoder, &caps, picture.to_vec())
+}
+
+fn h264_decodes(picture: &[u8]) -> Result<bool, ElementError> {
+    let (factory, _) = H264;
+    let decoder = gst::ElementFactory::make(factory)
+        .build()
+        .map_err(refused("cannot be made"))?;
+    let caps = gst::Caps::builder("video/x-h264")
+        .field("stream-format", "byte-stream")
+        .field("alignment", "au")
+        .field("profile", "constrained-baseline")
+        // It asks for them, and goes by the parameter sets.
+        .field("width", 16)
+        .field("height", 16)
+        .field("framerate", gst::Fraction::new(0, 1))
+        .build();
+    gives_a_picture(decoder, &caps, h264::byte_stream(picture))
+}
+
+fn gives_a_picture(
+    decoder: gst::Element,
+    caps: &gst::Caps,
+    data: Vec<u8>,
+) -> Result<bool, ElementError> {
     let pictures = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&pictures);
-    let decoder = Driven::new(decoder, "sink", &caps, move |_| {
+    let decoder = Driven::new(decoder, "sink", caps, move |_| {
         seen.fetch_add(1, Ordering::Relaxed);
     })?;
     // What it refuses does not decode.
-    let data = picture.data.to_vec();
     let taken = decoder.push(buffer(data, Duration::ZERO)).is_ok();
     decoder.finish();
     Ok(taken && pictures.load(Ordering::Relaxed) > 0)
