@@ -49,15 +49,15 @@ pub fn check(path: &Path) -> Result<ModelInfo, ModelError> {
     reader.filters(&sizes)?;
     reader.vocabulary(&sizes)?;
     reader.tensors(&sizes, |reader, stored| {
-        reader.skip(stored.bytes(), &stored.plan.name)
+        reader.file.skip(stored.bytes(), &stored.plan.name)
     })?;
-    let sha256 = reader.sha256()?;
+    let sha256 = reader.file.sha256()?;
     Ok(ModelInfo {
         known: ModelName::ALL
             .into_iter()
             .find(|name| name.sha256() == sha256),
         sha256,
-        size: reader.size(),
+        size: reader.file.size(),
         kind: match sizes.n_audio_layer {
             4 => ModelKind::Tiny,
             6 => ModelKind::Base,

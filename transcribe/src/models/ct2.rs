@@ -1,14 +1,13 @@
 //! Reader of CTranslate2's `model.bin`: an index of the tensors, whose numbers stay on disk.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use half::f16;
 
 use super::ModelError;
+use super::source_file::SourceFile;
 
 /// Before version 4 the names of layers were others.
 const MIN_VERSION: u32 = 4;
@@ -47,23 +46,15 @@ pub(super) struct Ct2Tensor {
 
 /// An open `model.bin`.
 pub(super) struct Ct2Model {
-    path: PathBuf,
-    file: BufReader<File>,
-    size: u64,
-    position: u64,
+    pub(super) file: SourceFile,
     tensors: HashMap<String, Ct2Tensor>,
 }
 
 impl Ct2Model {
     /// Reads the index of all tensors and checks that the file ends with it.
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = File::open(path).map_err(ModelError::io(path))?;
-        let size = file.metadata().map_err(ModelError::io(path))?.len();
         let mut model = Self {
-            path: path.to_owned(),
-            file: BufReader::new(file),
-            size,
-            position: 0,
+            file: SourceFile::open(path)?,
             tensors: HashMap::new(),
         };
         model.read_index()?;
@@ -73,7 +64,7 @@ impl Ct2Model {
     pub(super) fn tensor(&self, name: &str) -> Result<&Ct2Tensor, ModelError> {
         self.tensors
             .get(name)
-            .ok_or_else(|| self.malformed(format!("the tensor {name} is missing")))
+            .ok_or_else(|| self.file.malformed(format!("the tensor {name} is missing")))
     }
 
     /// A scalar that newer files hold; `None` where the file has none.
@@ -83,8 +74,8 @@ impl Ct2Model {
         };
         let mut value = [0_u8; 4];
         let width = tensor.number.bytes();
-        self.seek(tensor.offset)?;
-        self.fill(&mut value[..width], name)?;
+        self.file.seek(tensor.offset)?;
+        self.file.fill(&mut value[..width], name)?;
         let value = match tensor.number {
             Number::I8 => i64::from(value[0] as i8),
             Number::I16 => i64::from(i16::from_le_bytes([value[0], value[1]])),
@@ -93,7 +84,7 @@ impl Ct2Model {
         };
         usize::try_from(value)
             .map(Some)
-            .map_err(|_| self.malformed(format!("{name} is not a count")))
+            .map_err(|_| self.file.malformed(format!("{name} is not a count")))
     }
 
     /// How many layers one side has: the highest `layer_N` and one.
@@ -130,24 +121,29 @@ impl Ct2Model {
         };
         let range = rows.map_or(0..all, |rows| rows.start * row..rows.end * row);
         if range.end > all {
-            return Err(self.malformed(format!("{name} has too few rows")).into());
+            return Err(self
+                .file
+                .malformed(format!("{name} has too few rows"))
+                .into());
         }
         let width = match tensor.number {
             Number::F16 | Number::F32 => tensor.number.bytes(),
             _ => {
                 return Err(self
+                    .file
                     .malformed(format!("{name} holds no float numbers"))
                     .into());
             }
         };
-        self.seek(tensor.offset + (range.start * width) as u64)?;
+        self.file
+            .seek(tensor.offset + (range.start * width) as u64)?;
         let mut left = range.len();
         let mut raw = vec![0_u8; left.min(BLOCK_ELEMENTS) * width];
         let mut numbers = Vec::with_capacity(left.min(BLOCK_ELEMENTS));
         while left > 0 {
             let count = left.min(BLOCK_ELEMENTS);
             let block = &mut raw[..count * width];
-            self.fill(block, name)?;
+            self.file.fill(block, name)?;
             numbers.clear();
             if tensor.number == Number::F16 {
                 numbers.extend(
@@ -173,21 +169,21 @@ impl Ct2Model {
         // The first four bytes of another format read as an absurd version.
         if !(MIN_VERSION..1_000).contains(&version) {
             return Err(ModelError::WrongFormat {
-                path: self.path.clone(),
+                path: self.file.path().to_owned(),
                 expected: "a CTranslate2 model of version 4 or later",
             });
         }
         let spec = self.text("the name of the specification")?;
         if spec != "WhisperSpec" {
             return Err(ModelError::WrongFormat {
-                path: self.path.clone(),
+                path: self.file.path().to_owned(),
                 expected: "a Whisper model",
             });
         }
         let _revision = self.u32("the revision")?;
         let count = self.u32("the number of tensors")?;
         if count > MAX_TENSORS {
-            return Err(self.malformed(format!("{count} tensors are too many")));
+            return Err(self.file.malformed(format!("{count} tensors are too many")));
         }
         for index in 0..count {
             let name = self.text(&format!("the name of tensor {index}"))?;
@@ -201,27 +197,28 @@ impl Ct2Model {
             let tensor = self.tensor(&target)?.clone();
             self.tensors.insert(alias, tensor);
         }
-        if self.position != self.size {
+        if self.file.rest() > 0 {
             return Err(ModelError::Leftover {
-                path: self.path.clone(),
-                bytes: self.size - self.position,
+                path: self.file.path().to_owned(),
+                bytes: self.file.rest(),
             });
         }
         Ok(())
     }
 
     fn tensor_header(&mut self, name: &str) -> Result<Ct2Tensor, ModelError> {
-        let [rank] = self.bytes::<1>(name)?;
+        let [rank] = self.file.bytes::<1>(name)?;
         let mut dims = Vec::new();
         let mut elements = 1_u64;
         for _ in 0..rank {
             let dim = self.u32(name)?;
-            elements = elements
-                .checked_mul(u64::from(dim))
-                .ok_or_else(|| self.malformed(format!("{name} has an impossible shape")))?;
+            elements = elements.checked_mul(u64::from(dim)).ok_or_else(|| {
+                self.file
+                    .malformed(format!("{name} has an impossible shape"))
+            })?;
             dims.push(dim as usize);
         }
-        let [number] = self.bytes::<1>(name)?;
+        let [number] = self.file.bytes::<1>(name)?;
         let number = match number {
             0 => Number::F32,
             1 => Number::I8,
@@ -229,18 +226,19 @@ impl Ct2Model {
             3 => Number::I32,
             4 => Number::F16,
             other => {
-                return Err(self.malformed(format!("{name} has the unknown data type {other}")));
+                return Err(self
+                    .file
+                    .malformed(format!("{name} has the unknown data type {other}")));
             }
         };
         let bytes = u64::from(self.u32(name)?);
         if elements.checked_mul(number.bytes() as u64) != Some(bytes) {
-            return Err(self.malformed(format!("{name}: shape and number of bytes disagree")));
+            return Err(self
+                .file
+                .malformed(format!("{name}: shape and number of bytes disagree")));
         }
-        let offset = self.position;
-        if bytes > self.size - self.position {
-            return Err(self.cut(name));
-        }
-        self.seek(offset + bytes)?;
+        let offset = self.file.position();
+        self.file.skip(bytes, name)?;
         Ok(Ct2Tensor {
             dims,
             number,
@@ -250,57 +248,16 @@ impl Ct2Model {
 
     /// A 16-bit length that counts the closing NUL, then the text.
     fn text(&mut self, what: &str) -> Result<String, ModelError> {
-        let length = usize::from(u16::from_le_bytes(self.bytes(what)?));
+        let length = usize::from(u16::from_le_bytes(self.file.bytes(what)?));
         let mut text = vec![0_u8; length];
-        self.fill(&mut text, what)?;
+        self.file.fill(&mut text, what)?;
         if text.pop() != Some(0) {
-            return Err(self.malformed(format!("{what} does not end with NUL")));
+            return Err(self.file.malformed(format!("{what} does not end with NUL")));
         }
-        String::from_utf8(text).map_err(|_| self.malformed(format!("{what} is not UTF-8")))
+        String::from_utf8(text).map_err(|_| self.file.malformed(format!("{what} is not UTF-8")))
     }
 
     fn u32(&mut self, what: &str) -> Result<u32, ModelError> {
-        Ok(u32::from_le_bytes(self.bytes(what)?))
-    }
-
-    fn bytes<const N: usize>(&mut self, what: &str) -> Result<[u8; N], ModelError> {
-        let mut bytes = [0; N];
-        self.fill(&mut bytes, what)?;
-        Ok(bytes)
-    }
-
-    fn fill(&mut self, buffer: &mut [u8], what: &str) -> Result<(), ModelError> {
-        if buffer.len() as u64 > self.size - self.position {
-            return Err(self.cut(what));
-        }
-        self.file
-            .read_exact(buffer)
-            .map_err(ModelError::io(&self.path))?;
-        self.position += buffer.len() as u64;
-        Ok(())
-    }
-
-    fn seek(&mut self, position: u64) -> Result<(), ModelError> {
-        // Relative, so that small steps stay inside the buffer.
-        let step = position as i64 - self.position as i64;
-        self.file
-            .seek_relative(step)
-            .map_err(ModelError::io(&self.path))?;
-        self.position = position;
-        Ok(())
-    }
-
-    fn cut(&self, what: &str) -> ModelError {
-        ModelError::Cut {
-            path: self.path.clone(),
-            what: what.to_owned(),
-        }
-    }
-
-    pub(super) fn malformed(&self, what: String) -> ModelError {
-        ModelError::Malformed {
-            path: self.path.clone(),
-            what,
-        }
+        Ok(u32::from_le_bytes(self.file.bytes(what)?))
     }
 }

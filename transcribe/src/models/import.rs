@@ -42,7 +42,11 @@ pub fn import_ctranslate2(source_dir: &Path, out: &Path) -> Result<ModelInfo, Mo
 fn sizes_of(model: &mut Ct2Model) -> Result<Sizes, ModelError> {
     let dims = |model: &Ct2Model, name: &str, at: usize| {
         let found = model.tensor(name)?.dims.get(at).copied();
-        found.ok_or_else(|| model.malformed(format!("{name} has too few dimensions")))
+        found.ok_or_else(|| {
+            model
+                .file
+                .malformed(format!("{name} has too few dimensions"))
+        })
     };
     let n_text_state = dims(model, "decoder/embeddings/weight", 1)?;
     let n_audio_state = dims(model, "encoder/position_encodings/encodings", 1)?;
@@ -64,7 +68,7 @@ fn sizes_of(model: &mut Ct2Model) -> Result<Sizes, ModelError> {
         n_mels: dims(model, "encoder/conv1/weight", 1)?,
     };
     match sizes.fault() {
-        Some(fault) => Err(model.malformed(fault)),
+        Some(fault) => Err(model.file.malformed(fault)),
         None => Ok(sizes),
     }
 }
@@ -121,7 +125,7 @@ fn write_tensor(
     let fused = plan.rows.is_some();
     if (!fused && found != plan.elements()) || (fused && found < plan.elements()) {
         let what = format!("{} has {found} numbers", plan.source);
-        return Err(model.malformed(what).into());
+        return Err(model.file.malformed(what).into());
     }
     if let Some(bias) = &plan.absent_bias {
         let mut zero = true;
@@ -131,7 +135,7 @@ fn write_tensor(
         })?;
         if !zero {
             let what = format!("{bias}: a bias of keys that is not zero");
-            return Err(model.malformed(what).into());
+            return Err(model.file.malformed(what).into());
         }
     }
     let kind = match plan.half {
@@ -154,7 +158,7 @@ fn write_tensor(
     })?;
     if written != plan.elements() {
         let what = format!("{} has {written} numbers", plan.source);
-        return Err(model.malformed(what).into());
+        return Err(model.file.malformed(what).into());
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod mel;
 mod output;
 mod quantize;
 mod reader;
+mod source_file;
 mod vocabulary;
 
 use std::fmt;

@@ -43,7 +43,7 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
     let mut head = Vec::new();
     let whole = File::open(source).map_err(ModelError::io(source))?;
     whole
-        .take(reader.position())
+        .take(reader.file.position())
         .read_to_end(&mut head)
         .map_err(ModelError::io(source))?;
     head[FILE_TYPE_AT..FILE_TYPE_AT + 4].copy_from_slice(&FTYPE_Q8_0.to_le_bytes());
@@ -56,7 +56,7 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
             [rows, row] if plan.half => [rows, row],
             _ => {
                 let mut numbers = vec![0; stored.bytes() as usize];
-                reader.fill(&mut numbers, &plan.name)?;
+                reader.file.fill(&mut numbers, &plan.name)?;
                 output::tensor_head(&mut out, plan, stored.kind)?;
                 return Ok(out.write_all(&numbers)?);
             }
@@ -66,12 +66,12 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
                 "{} has rows of {row}, which are no blocks of {BLOCK}",
                 plan.name
             );
-            return Err(reader.malformed(what).into());
+            return Err(reader.file.malformed(what).into());
         }
         output::tensor_head(&mut out, plan, NumberKind::Q8_0)?;
         let mut numbers = vec![0; stored.bytes() as usize / rows];
         for _ in 0..rows {
-            reader.fill(&mut numbers, &plan.name)?;
+            reader.file.fill(&mut numbers, &plan.name)?;
             let numbers = floats(stored.kind, &numbers).ok_or_else(|| ModelError::Quantised {
                 path: source.to_owned(),
             })?;

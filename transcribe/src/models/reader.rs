@@ -1,13 +1,10 @@
 //! Reads a ggml file part by part, and every number of it with suspicion.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::path::Path;
 
 use super::layout::{Sizes, TensorPlan};
+use super::source_file::SourceFile;
 use super::{ModelError, mel};
 
 /// "ggml" as whisper.cpp compares it.
@@ -22,10 +19,7 @@ const MAX_NAME_BYTES: usize = 256;
 /// A ggml file, and how far it is read. Its parts come in this order: sizes, filters, vocabulary,
 /// tensors.
 pub(super) struct Reader {
-    path: PathBuf,
-    file: BufReader<File>,
-    size: u64,
-    position: u64,
+    pub(super) file: SourceFile,
 }
 
 /// A tensor as it stands in the file; its numbers come next.
@@ -36,38 +30,17 @@ pub(super) struct Stored {
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
-        let file = File::open(path).map_err(ModelError::io(path))?;
-        let metadata = file.metadata().map_err(ModelError::io(path))?;
-        if !metadata.is_file() {
-            return Err(ModelError::WrongFormat {
-                path: path.to_owned(),
-                expected: "a file",
-            });
-        }
         Ok(Self {
-            path: path.to_owned(),
-            file: BufReader::with_capacity(1 << 16, file),
-            size: metadata.len(),
-            position: 0,
+            file: SourceFile::open(path)?,
         })
     }
 
-    /// Of the whole file, in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// How many bytes are read.
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
     pub(super) fn sizes(&mut self) -> Result<Sizes, ModelError> {
-        let magic = self.bytes::<4>("the magic number");
+        let magic = self.file.bytes::<4>("the magic number");
         // A file of fewer than four bytes is not a cut model, it is no model.
         if magic.map(u32::from_le_bytes).ok() != Some(GGML_MAGIC) {
             return Err(ModelError::WrongFormat {
-                path: self.path.clone(),
+                path: self.file.path().to_owned(),
                 expected: "a ggml model",
             });
         }
@@ -86,7 +59,7 @@ impl Reader {
         };
         let _file_type = self.count(what)?;
         match sizes.fault() {
-            Some(fault) => Err(self.malformed(fault)),
+            Some(fault) => Err(self.file.malformed(fault)),
             None => Ok(sizes),
         }
     }
@@ -95,16 +68,18 @@ impl Reader {
         let what = "the mel filters";
         let (rows, bins) = (self.count(what)?, self.count(what)?);
         if (rows, bins) != (sizes.n_mels, mel::N_BINS) {
-            return Err(self.malformed(format!("the mel filters are {rows} x {bins}")));
+            return Err(self
+                .file
+                .malformed(format!("the mel filters are {rows} x {bins}")));
         }
-        self.skip((rows * bins * 4) as u64, what)
+        self.file.skip((rows * bins * 4) as u64, what)
     }
 
     pub(super) fn vocabulary(&mut self, sizes: &Sizes) -> Result<(), ModelError> {
         let what = "the vocabulary";
         let tokens = self.count(what)?;
         if tokens > sizes.n_vocab {
-            return Err(self.malformed(format!(
+            return Err(self.file.malformed(format!(
                 "the vocabulary has {tokens} tokens, the model {}",
                 sizes.n_vocab
             )));
@@ -112,9 +87,11 @@ impl Reader {
         for token in 0..tokens {
             let length = self.count(what)?;
             if length > MAX_TOKEN_BYTES {
-                return Err(self.malformed(format!("token {token} has {length} bytes")));
+                return Err(self
+                    .file
+                    .malformed(format!("token {token} has {length} bytes")));
             }
-            self.skip(length as u64, what)?;
+            self.file.skip(length as u64, what)?;
         }
         Ok(())
     }
@@ -129,7 +106,7 @@ impl Reader {
         let plans = sizes.tensors().into_iter();
         let mut missing: HashMap<String, TensorPlan> =
             plans.map(|plan| (plan.name.clone(), plan)).collect();
-        while self.position < self.size {
+        while self.file.rest() > 0 {
             let stored = self.tensor_head(&mut missing)?;
             each(self, &stored)?;
         }
@@ -137,7 +114,7 @@ impl Reader {
         match missing.keys().min() {
             Some(name) => {
                 let what = format!("its {} last tensors ({name})", missing.len());
-                Err(self.cut(&what).into())
+                Err(self.file.cut(&what).into())
             }
             None => Ok(()),
         }
@@ -152,9 +129,9 @@ impl Reader {
         let name_bytes = self.count(what)?;
         let number = self.count(what)?;
         if !(1..=4).contains(&rank) || name_bytes > MAX_NAME_BYTES {
-            return Err(self.malformed(format!(
+            return Err(self.file.malformed(format!(
                 "no tensor stands at byte {}, where one should",
-                self.position
+                self.file.position()
             )));
         }
         let mut shape = Vec::with_capacity(rank);
@@ -162,87 +139,38 @@ impl Reader {
             shape.insert(0, self.count(what)?);
         }
         let mut name = vec![0; name_bytes];
-        self.fill(&mut name, what)?;
-        let name = String::from_utf8(name)
-            .map_err(|_| self.malformed("a tensor's name is not UTF-8".to_owned()))?;
-        let plan = missing
-            .remove(&name)
-            .ok_or_else(|| self.malformed(format!("the tensor {name:?} is twice or unknown")))?;
+        self.file.fill(&mut name, what)?;
+        let name = String::from_utf8(name).map_err(|_| {
+            self.file
+                .malformed("a tensor's name is not UTF-8".to_owned())
+        })?;
+        let plan = missing.remove(&name).ok_or_else(|| {
+            self.file
+                .malformed(format!("the tensor {name:?} is twice or unknown"))
+        })?;
         if plan.shape != shape {
-            return Err(self.malformed(format!(
+            return Err(self.file.malformed(format!(
                 "the tensor {name} has the shape {shape:?}, expected {:?}",
                 plan.shape
             )));
         }
-        let kind = NumberKind::of(number)
-            .ok_or_else(|| self.malformed(format!("{name} has unknown type {number}")))?;
+        let kind = NumberKind::of(number).ok_or_else(|| {
+            self.file
+                .malformed(format!("{name} has unknown type {number}"))
+        })?;
         if !plan.elements().is_multiple_of(kind.block) {
-            return Err(self.malformed(format!("{name} does not fill its blocks")));
+            return Err(self
+                .file
+                .malformed(format!("{name} does not fill its blocks")));
         }
         Ok(Stored { plan, kind })
     }
 
-    /// Of the whole file, hexadecimal; afterwards nothing is left to read.
-    pub(super) fn sha256(&mut self) -> Result<String, ModelError> {
-        let file = self.file.get_mut();
-        file.seek(SeekFrom::Start(0))
-            .map_err(ModelError::io(&self.path))?;
-        let mut hash = Sha256::new();
-        let mut block = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut block).map_err(ModelError::io(&self.path))? {
-                0 => return Ok(hex::encode(hash.finalize())),
-                read => hash.update(&block[..read]),
-            }
-        }
-    }
-
     /// A 32-bit number that cannot be negative.
     fn count(&mut self, what: &str) -> Result<usize, ModelError> {
-        let value = i32::from_le_bytes(self.bytes(what)?);
-        usize::try_from(value).map_err(|_| self.malformed(format!("{what}: {value} is negative")))
-    }
-
-    fn bytes<const N: usize>(&mut self, what: &str) -> Result<[u8; N], ModelError> {
-        let mut bytes = [0; N];
-        self.fill(&mut bytes, what)?;
-        Ok(bytes)
-    }
-
-    pub(super) fn fill(&mut self, buffer: &mut [u8], what: &str) -> Result<(), ModelError> {
-        if buffer.len() as u64 > self.size - self.position {
-            return Err(self.cut(what));
-        }
-        self.file
-            .read_exact(buffer)
-            .map_err(ModelError::io(&self.path))?;
-        self.position += buffer.len() as u64;
-        Ok(())
-    }
-
-    pub(super) fn skip(&mut self, bytes: u64, what: &str) -> Result<(), ModelError> {
-        if bytes > self.size - self.position {
-            return Err(self.cut(what));
-        }
-        self.file
-            .seek_relative(bytes as i64)
-            .map_err(ModelError::io(&self.path))?;
-        self.position += bytes;
-        Ok(())
-    }
-
-    fn cut(&self, what: &str) -> ModelError {
-        ModelError::Cut {
-            path: self.path.clone(),
-            what: what.to_owned(),
-        }
-    }
-
-    pub(super) fn malformed(&self, what: String) -> ModelError {
-        ModelError::Malformed {
-            path: self.path.clone(),
-            what,
-        }
+        let value = i32::from_le_bytes(self.file.bytes(what)?);
+        usize::try_from(value)
+            .map_err(|_| self.file.malformed(format!("{what}: {value} is negative")))
     }
 }
 
