@@ -7,6 +7,7 @@
 # make bench-forward    what a forwarded packet costs, here and in Janus (docs/benchmarks.md)
 # make bench-record     what it costs to record a track
 # make bench-speech     words wrong, processor time, memory of the recogniser, beside faster-whisper
+# make bench-live       how soon a line stands in the draft, in a hearing of rehearsal participants
 # make bench-limit      what protecting and sending a packet costs on this machine at least
 #
 # Each installs what is missing (Debian packages through apt-get) and skips what is done.
@@ -18,7 +19,7 @@ SHELL := /bin/bash
 # OpenBLAS reads it when a program is loaded; without it, it keeps an idle thread for each core.
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help run test demo fuzz crash-test recorder-crash-test bench-forward bench-record bench-speech bench-limit ready
+.PHONY: help run test demo fuzz crash-test recorder-crash-test bench-forward bench-record bench-speech bench-live bench-limit ready
 
 help:
 	@sed -nE 's/^# ?//p; /^$$/q' $(firstword $(MAKEFILE_LIST))
@@ -57,6 +58,11 @@ bench-record: ready
 
 bench-speech: ready
 	@.ci/bench.sh speech
+
+# On the build that `make run` starts.
+bench-live: ready
+	@set -o pipefail; otyrys=$$(.ci/binary.sh) && .ci/speech.sh "$$otyrys" && \
+		"$$otyrys" demo --rounds 3 | tee /dev/stderr | grep '^live: '
 
 bench-limit: ready
 	@.ci/bench.sh limit

@@ -28,11 +28,24 @@ impl LanguageChoice {
     /// Begins with the speaker's language, or the hearing's; only `languages` are ever chosen,
     /// and it.
     pub fn new(begin: Language, languages: impl IntoIterator<Item = Language>) -> Self {
+        let mut languages: Vec<_> = languages.into_iter().chain([begin]).collect();
+        languages.sort_unstable();
+        languages.dedup();
         Self {
-            languages: languages.into_iter().chain([begin]).collect(),
+            languages,
             current: begin,
             candidate: None,
         }
+    }
+
+    /// What there is to choose from.
+    pub fn languages(&self) -> &[Language] {
+        &self.languages
+    }
+
+    /// Whether an utterance of this length can change anything.
+    pub fn listens_to(&self, duration: Duration) -> bool {
+        self.languages.len() > 1 && duration >= SHORTEST
     }
 
     /// The language to assume.
@@ -43,7 +56,7 @@ impl LanguageChoice {
     /// Takes how probable each language is in the next utterance, 0 to 1, and says which one is to
     /// be assumed for it. What other languages got is left out of account.
     pub fn hear(&mut self, duration: Duration, probabilities: &[(Language, f32)]) -> Language {
-        if duration < SHORTEST {
+        if !self.listens_to(duration) {
             return self.current;
         }
         let shares: Vec<(Language, f32)> = probabilities

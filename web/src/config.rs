@@ -15,6 +15,7 @@ use figment::{
     Figment,
     providers::{Env, Format, Serialized, Toml},
 };
+use otyrys_signaling::Language;
 use otyrys_storage::KeySource;
 use otyrys_transcribe::CorrectionError;
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,8 @@ pub struct DraftConfig {
     pub beam: u8,
     /// Whether words are shown while they are being spoken.
     pub live: bool,
+    /// Languages that anybody may speak beside their own.
+    pub languages: Vec<Language>,
     /// ggml model for every language without one of its own. Empty: `ggml-base.bin` in
     /// [`Self::models_dir`].
     pub model: Option<PathBuf>,
@@ -276,6 +279,7 @@ impl Default for DraftConfig {
             workers: 1,
             beam: 5,
             live: true,
+            languages: vec![Language::Kk, Language::Ru],
             model: None,
             model_kk: None,
             model_ru: None,

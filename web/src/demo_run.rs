@@ -137,6 +137,7 @@ pub async fn run(mut config: Config, args: DemoArgs) -> Result<ExitCode, Command
         }
     }
     server.stop().await;
+    tell(&mut out, &pace(&summary));
     tell(
         &mut out,
         &format!("Record, protocol and seal: {}", exported.display()),
@@ -235,6 +236,24 @@ fn word_errors(summary: &Summary, drafted: Vec<(ParticipantId, u32, &str)>) -> f
         words += count;
     }
     if words > 0.0 { errors / words } else { 1.0 }
+}
+
+/// How far the draft was behind what was said, in seconds: of half of the lines, of 95 % of them,
+/// and how much speech waited at most.
+fn pace(summary: &Summary) -> String {
+    let mut delays = summary.line_delays_ms.clone();
+    delays.sort_unstable();
+    let seconds = |ms: u64| format!("{}.{:02}", ms / 1_000, ms % 1_000 / 10);
+    let quantile = |percent: usize| {
+        let at = (delays.len() * percent).div_ceil(100).saturating_sub(1);
+        delays.get(at).map_or("none".to_owned(), |ms| seconds(*ms))
+    };
+    format!(
+        "live: p50={} p95={} behind_max={}",
+        quantile(50),
+        quantile(95),
+        seconds(summary.behind_max_ms.into())
+    )
 }
 
 /// What was expected, and whether it was so.

@@ -382,6 +382,7 @@ async fn start_recogniser(
         let (recogniser, events) = Recogniser::start(RecogniserConfig {
             default_model: path.clone(),
             language_models,
+            languages: config.languages.iter().copied().map(spoken).collect(),
             workers: NonZeroUsize::new(config.workers).unwrap_or(NonZeroUsize::MIN),
             beam: config.beam,
             guesses: config.live,

@@ -15,6 +15,7 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Outcome<()> 
     let (recogniser, mut events) = Recogniser::start(RecogniserConfig {
         default_model: argument()?.into(),
         language_models: BTreeMap::new(),
+        languages: Vec::new(),
         workers: NonZeroUsize::MIN,
         beam: argument()?.parse()?,
         guesses: false,

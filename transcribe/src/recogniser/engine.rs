@@ -2,19 +2,17 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use whisper_rs::{
-    FullParams, SamplingStrategy, WhisperContext, WhisperContextParameters, WhisperState,
-};
+use whisper_rs::{FullParams, SamplingStrategy, WhisperState};
 
 use super::feed::FeedProfile;
 use super::guards::{self, Doubt, Verdict};
+use super::loaded::{LoadedModels, ModelId};
 use super::queue::Queue;
 use super::words::{self, Token, Word};
-use super::{FeedId, Line, RecogniserError};
-use crate::models::{self, ModelInfo};
+use super::{FeedId, Language, Line};
 use crate::segments::{SAMPLE_RATE_HZ, Segment};
 
 /// whisper keeps one of its 224 prompt tokens for itself.
@@ -41,35 +39,14 @@ pub(super) trait Engine: Send {
     fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String>;
 }
 
-/// A loaded model, shared by all workers.
-#[derive(Debug)]
-pub(super) struct Model {
-    context: WhisperContext,
-    pub(super) info: ModelInfo,
-}
-
-impl Model {
-    pub(super) fn load(path: &Path) -> Result<Self, RecogniserError> {
-        // First: whisper.cpp aborts the process on some damaged files.
-        let info = models::check(path)?;
-        let refused = || RecogniserError::ModelRefused {
-            path: path.to_owned(),
-        };
-        let name = path.to_str().ok_or_else(refused)?;
-        let context = WhisperContext::new_with_params(name, WhisperContextParameters::default())
-            .map_err(|_| refused())?;
-        Ok(Self { context, info })
-    }
-}
-
 /// One worker's whisper: a state for each model, made when first needed (about 100 MB each
 /// for base).
 pub(super) struct Whisper {
-    models: Arc<[Model]>,
-    states: HashMap<usize, WhisperState>,
-    /// Parameters for each language, of lines and of guesses. whisper-rs leaks the language's name
+    models: Arc<LoadedModels>,
+    states: HashMap<ModelId, WhisperState>,
+    /// Parameters for each language and kind of pass. whisper-rs leaks the language's name
     /// and what ends a pass each time they are set, so they are set once.
-    params: HashMap<(super::Language, Pass), FullParams<'static, 'static>>,
+    params: HashMap<(Language, Pass), FullParams<'static, 'static>>,
     /// Width of the search.
     beam: u8,
     queue: Arc<Queue>,
@@ -81,11 +58,13 @@ enum Pass {
     Line,
     /// The likeliest word each time, and it gives way to lines.
     Guess,
+    /// No words: how it sounds is all.
+    Sound,
 }
 
 impl Whisper {
     /// A guess that is under way when there is more to do on `queue` ends without words.
-    pub(super) fn new(models: Arc<[Model]>, beam: u8, queue: Arc<Queue>) -> Self {
+    pub(super) fn new(models: Arc<LoadedModels>, beam: u8, queue: Arc<Queue>) -> Self {
         Self {
             models,
             states: HashMap::new(),
@@ -95,35 +74,37 @@ impl Whisper {
         }
     }
 
-    /// One pass of whisper over the samples.
+    /// One pass of a model over the samples.
     fn pass(
         &mut self,
-        profile: &FeedProfile,
+        id: ModelId,
+        language: Language,
         samples: &[f32],
         prompt: &[i32],
         of: Pass,
     ) -> Result<Vec<Token>, String> {
-        let model = &self.models[profile.model].context;
-        let state = match self.states.entry(profile.model) {
+        let model = &self.models.get(id).context;
+        let state = match self.states.entry(id) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::hash_map::Entry::Vacant(entry) => {
                 entry.insert(model.create_state().map_err(|e| e.to_string())?)
             }
         };
-        let base = self
-            .params
-            .entry((profile.language, of))
-            .or_insert_with(|| {
-                let code = profile.language.code();
-                match of {
-                    Pass::Line => parameters(code, self.beam),
-                    Pass::Guess => giving_way(parameters(code, 1), Arc::clone(&self.queue)),
-                }
-            });
+        let base = self.params.entry((language, of)).or_insert_with(|| {
+            let code = language.code();
+            match of {
+                Pass::Line => parameters(code, self.beam),
+                Pass::Guess => giving_way(parameters(code, 1), Arc::clone(&self.queue)),
+                Pass::Sound => parameters(code, 1),
+            }
+        });
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
         params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
-        params.set_max_tokens(most_tokens(samples.len()));
+        params.set_max_tokens(match of {
+            Pass::Line | Pass::Guess => most_tokens(samples.len()),
+            Pass::Sound => 1,
+        });
         state.full(params, samples).map_err(|e| e.to_string())?;
 
         let end_of_text = model.token_eot();
@@ -151,20 +132,78 @@ impl Whisper {
         Ok(tokens)
     }
 
-    fn prompt_tokens(&self, profile: &FeedProfile) -> Vec<i32> {
-        let prompt: String = profile.prompt.replace('\0', " ");
+    fn prompt_tokens(&self, id: ModelId, prompt: &str) -> Vec<i32> {
+        let prompt = prompt.replace('\0', " ");
         let end = prompt.floor_char_boundary(MAX_PROMPT_BYTES);
         let prompt = prompt[..end].trim();
         if prompt.is_empty() {
             return Vec::new();
         }
         // Room for a token a byte: whisper-rs misreads whisper's answer to too little room.
-        let mut tokens = self.models[profile.model]
+        let mut tokens = self
+            .models
+            .get(id)
             .context
             .tokenize(&format!(" {prompt}"), MAX_PROMPT_BYTES + 2)
             .unwrap_or_default();
         tokens.truncate(MAX_PROMPT_TOKENS);
         tokens
+    }
+
+    /// What an utterance says, in this language.
+    fn hear(
+        &mut self,
+        language: Language,
+        prompt: &str,
+        segment: &Segment,
+        samples: &[f32],
+    ) -> Result<Heard, String> {
+        let id = self.models.of(language);
+        let tokens = self.prompt_tokens(id, prompt);
+        let heard = self.pass(id, language, samples, &tokens, Pass::Line)?;
+        let heard = Heard::from(heard, segment, prompt);
+        if heard.verdict == Verdict::Keep || tokens.is_empty() {
+            return Ok(heard);
+        }
+        // A prompt helps with names and now and then misleads: listen again without it.
+        let heard = self.pass(id, language, samples, &[], Pass::Line)?;
+        Ok(Heard::from(heard, segment, prompt))
+    }
+
+    /// How probable each of the languages is in the utterance that was heard last, in this one.
+    ///
+    /// The encoder has worked already, so that this costs one step of the decoder: what follows its
+    /// start token is the language (Radford et al. 2022, section 2.3).
+    fn languages(
+        &mut self,
+        heard_in: Language,
+        samples: &[f32],
+        languages: &[Language],
+    ) -> Result<Vec<(Language, f32)>, String> {
+        if self.models.of(heard_in) != ModelId::DEFAULT {
+            self.pass(ModelId::DEFAULT, heard_in, samples, &[], Pass::Sound)?;
+        }
+        let model = &self.models.get(ModelId::DEFAULT).context;
+        let Some(state) = self.states.get_mut(&ModelId::DEFAULT) else {
+            return Ok(Vec::new());
+        };
+        state
+            .decode(&[model.token_sot()], 0, 1)
+            .map_err(|e| e.to_string())?;
+        let logits = state.get_logits().map_err(|e| e.to_string())?;
+        let of = |language: &Language| {
+            let token = model.token_lang(whisper_rs::get_lang_id(language.code())?);
+            Some((*language, *logits.get(usize::try_from(token).ok()?)?))
+        };
+        let mut shares: Vec<_> = languages.iter().filter_map(of).collect();
+        let most = shares
+            .iter()
+            .map(|(_, share)| *share)
+            .fold(f32::MIN, f32::max);
+        for (_, share) in &mut shares {
+            *share = (*share - most).exp();
+        }
+        Ok(shares)
     }
 }
 
@@ -176,13 +215,17 @@ impl Engine for Whisper {
         segment: &Segment,
     ) -> Result<Option<Line>, String> {
         let samples = long_enough(&segment.samples);
-        let prompt = self.prompt_tokens(profile);
-        let tokens = self.pass(profile, &samples, &prompt, Pass::Line)?;
-        let mut heard = Heard::from(tokens, segment, profile);
-        if heard.verdict != Verdict::Keep && !prompt.is_empty() {
-            // A prompt helps with names and now and then misleads: listen again without it.
-            let tokens = self.pass(profile, &samples, &[], Pass::Line)?;
-            heard = Heard::from(tokens, segment, profile);
+        let mut choice = profile.choice();
+        let assumed = choice.current();
+        let mut spoken = assumed;
+        let mut heard = self.hear(assumed, profile.prompt(assumed), segment, &samples)?;
+        let duration = Duration::from_millis(segment.duration_ms());
+        if choice.listens_to(duration) && self.models.tells_languages() {
+            let shares = self.languages(assumed, &samples, choice.languages())?;
+            spoken = choice.hear(duration, &shares);
+            if spoken != assumed {
+                heard = self.hear(spoken, profile.prompt(spoken), segment, &samples)?;
+            }
         }
         let doubt = match heard.verdict {
             Verdict::Invented => {
@@ -192,14 +235,19 @@ impl Engine for Whisper {
             Verdict::Keep => None,
             Verdict::Doubt(doubt) => Some(doubt),
         };
-        Ok(Some(heard.line(feed, profile, segment, doubt)))
+        // Only what somebody said tells what they speak.
+        profile.chose(choice);
+        let weak = self.models.is_weak(spoken);
+        Ok(Some(heard.line(feed, spoken, weak, segment, doubt)))
     }
 
     fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
         let samples = long_enough(&segment.samples);
-        let prompt = self.prompt_tokens(profile);
-        let tokens = self.pass(profile, &samples, &prompt, Pass::Guess)?;
-        let heard = Heard::from(tokens, segment, profile);
+        let language = profile.spoken();
+        let (id, prompt) = (self.models.of(language), profile.prompt(language));
+        let tokens = self.prompt_tokens(id, prompt);
+        let heard = self.pass(id, language, &samples, &tokens, Pass::Guess)?;
+        let heard = Heard::from(heard, segment, prompt);
         Ok(match heard.verdict {
             Verdict::Keep => heard.words,
             Verdict::Doubt(_) | Verdict::Invented => Vec::new(),
@@ -224,13 +272,12 @@ struct Heard {
 }
 
 impl Heard {
-    fn from(tokens: Vec<Token>, segment: &Segment, profile: &FeedProfile) -> Self {
+    fn from(tokens: Vec<Token>, segment: &Segment, prompt: &str) -> Self {
         let sum: f32 = tokens.iter().map(|t| t.probability.max(1e-9).ln()).sum();
         let mean_logprob = sum / tokens.len().max(1) as f32;
         let mut words = words::join(&tokens, segment.start_ms, segment.end_ms);
         guards::strip_inventions(&mut words);
-        let prompt = Some(profile.prompt.as_str());
-        let verdict = guards::judge(&words, mean_logprob, segment.duration_ms(), prompt);
+        let verdict = guards::judge(&words, mean_logprob, segment.duration_ms(), Some(prompt));
         Self {
             words,
             mean_logprob,
@@ -241,7 +288,8 @@ impl Heard {
     fn line(
         self,
         feed: FeedId,
-        profile: &FeedProfile,
+        language: Language,
+        weak: bool,
         segment: &Segment,
         doubt: Option<Doubt>,
     ) -> Line {
@@ -250,9 +298,9 @@ impl Heard {
             start_ms: segment.speech_start_ms,
             end_ms: segment.speech_end_ms,
             text: words::text_of(&self.words),
-            language: profile.language,
+            language,
             confidence: self.mean_logprob.exp(),
-            weak: profile.weak,
+            weak,
             doubt,
             words: self.words,
         }
@@ -315,6 +363,7 @@ fn audio_context(samples: usize, largest: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn the_window_fits_the_sound() {
@@ -325,20 +374,16 @@ mod tests {
 
     #[test]
     fn a_guess_gives_way_to_what_is_final() {
-        let cache = std::env::var_os("OTYRYS_CACHE").map(std::path::PathBuf::from);
+        let cache = std::env::var_os("OTYRYS_CACHE").map(PathBuf::from);
         let cache = cache.unwrap_or_else(|| {
             let home = std::env::var_os("HOME").unwrap();
-            Path::new(&home).join(".cache/otyrys")
+            PathBuf::from(home).join(".cache/otyrys")
         });
-        let model = Model::load(&cache.join("models/ggml-base.bin")).unwrap();
+        let model = cache.join("models/ggml-base.bin");
+        let models = LoadedModels::load(model, Default::default()).unwrap();
         let queue = Arc::new(Queue::default());
-        let mut whisper = Whisper::new(Arc::new([model]), 5, Arc::clone(&queue));
-        let profile = Arc::new(FeedProfile {
-            language: crate::Language::RUSSIAN,
-            prompt: String::new(),
-            model: 0,
-            weak: false,
-        });
+        let mut whisper = Whisper::new(Arc::new(models), 5, Arc::clone(&queue));
+        let profile = FeedProfile::new(Language::RUSSIAN, String::new(), []);
         let segment = Segment {
             start_ms: 0,
             end_ms: 2_000,

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
 use super::queue::{Job, Queue, Work};
 use super::{Language, RecogniserError};
 use crate::decode::{DecodeError, PcmSink, TailDecoder};
+use crate::language_choice::LanguageChoice;
 use crate::segments::{Segment, Segmenter};
 
 /// One file of one speaker, within one recogniser.
@@ -39,14 +40,57 @@ impl std::fmt::Debug for FeedInfo {
 
 /// What a worker needs to know about a feed.
 pub(super) struct FeedProfile {
-    pub(super) language: Language,
-    pub(super) prompt: String,
-    /// Which of the loaded models serves it.
-    pub(super) model: usize,
-    pub(super) weak: bool,
+    /// The speaker's language, in which the prompt is.
+    language: Language,
+    prompt: String,
+    /// Which language is spoken, as far as was heard.
+    choice: Mutex<LanguageChoice>,
+}
+
+impl FeedProfile {
+    /// The speaker may speak any of `languages` beside their own.
+    pub(super) fn new(
+        language: Language,
+        prompt: String,
+        languages: impl IntoIterator<Item = Language>,
+    ) -> Self {
+        Self {
+            language,
+            prompt,
+            choice: Mutex::new(LanguageChoice::new(language, languages)),
+        }
+    }
+
+    /// The prompt for words in this language; empty if there is none.
+    pub(super) fn prompt(&self, language: Language) -> &str {
+        match self.language == language {
+            true => &self.prompt,
+            false => "",
+        }
+    }
+
+    /// The language to assume.
+    pub(super) fn spoken(&self) -> Language {
+        self.choice().current()
+    }
+
+    /// How the language is chosen; a copy.
+    pub(super) fn choice(&self) -> LanguageChoice {
+        self.lock().clone()
+    }
+
+    /// What an utterance has made of it.
+    pub(super) fn chose(&self, choice: LanguageChoice) {
+        *self.lock() = choice;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LanguageChoice> {
+        self.choice.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl std::fmt::Debug for FeedProfile {
+    // The prompt holds names of parties.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedProfile")
             .field("language", &self.language)
@@ -77,7 +121,7 @@ impl Decoders {
         drop(decoders);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FeedId, Arc<TailDecoder>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<FeedId, Arc<TailDecoder>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,6 +9,7 @@ mod engine;
 mod feed;
 mod guards;
 mod language;
+mod loaded;
 mod queue;
 mod words;
 mod worker;
@@ -28,8 +29,9 @@ use crate::models::ModelError;
 use crate::rewriting::RewrittenWords;
 use crate::segments::Segmenter;
 use crate::written::written;
-use engine::{Model, Whisper};
+use engine::Whisper;
 use feed::{FeedProfile, FeedSink};
+use loaded::LoadedModels;
 use worker::Shared;
 
 pub use feed::{Feed, FeedId, FeedInfo};
@@ -47,6 +49,9 @@ pub struct RecogniserConfig {
     pub default_model: PathBuf,
     /// ggml files fitted to one language; their lines are not [`Line::weak`].
     pub language_models: BTreeMap<Language, PathBuf>,
+    /// Languages that anybody may speak beside their own. Which one it is is told from each
+    /// utterance of 5 s or more ([`crate::LanguageChoice`]); with none it is always their own.
+    pub languages: Vec<Language>,
     /// Threads that run whisper, each with about 100 MB of its own for base. One keeps up
     /// with about four people who speak at once; more than there are idle cores only slows
     /// all of them.
@@ -212,9 +217,9 @@ pub enum RecogniserEvent {
 /// the utterances at hand.
 #[derive(Debug)]
 pub struct Recogniser {
-    models: Arc<[Model]>,
-    /// Index in `models` of each language's own model; 0 is the default.
-    own_models: BTreeMap<Language, usize>,
+    models: Arc<LoadedModels>,
+    /// Those of the configuration that a model serves.
+    languages: Vec<Language>,
     shared: Arc<Shared>,
     guesses: bool,
     workers: Vec<JoinHandle<()>>,
@@ -232,19 +237,10 @@ impl Recogniser {
     ) -> Result<(Self, mpsc::Receiver<RecogniserEvent>), RecogniserError> {
         // Without a logging back end the hook drops what whisper.cpp prints.
         whisper_rs::install_logging_hooks();
-        let mut paths = vec![config.default_model];
-        let mut own_models = BTreeMap::new();
-        for (language, path) in config.language_models {
-            let index = paths.iter().position(|p| *p == path).unwrap_or(paths.len());
-            if index == paths.len() {
-                paths.push(path);
-            }
-            own_models.insert(language, index);
-        }
-        let models: Arc<[Model]> = paths
-            .iter()
-            .map(|path| Model::load(path))
-            .collect::<Result<_, _>>()?;
+        let models = LoadedModels::load(config.default_model, config.language_models)?;
+        let models = Arc::new(models);
+        let served = config.languages.into_iter();
+        let languages = served.filter(|language| models.serves(*language)).collect();
 
         let (events, receiver) = mpsc::channel(EVENT_CAPACITY);
         let shared = Arc::new(Shared {
@@ -257,7 +253,7 @@ impl Recogniser {
         // Made first: its Drop stops the workers that did start if one does not.
         let mut recogniser = Self {
             models,
-            own_models,
+            languages,
             shared,
             guesses: config.guesses,
             workers: Vec::new(),
@@ -285,20 +281,17 @@ impl Recogniser {
     /// [`RecogniserError::EnglishOnly`] or [`RecogniserError::Decoder`].
     pub fn open_feed(&self, info: FeedInfo) -> Result<Feed, RecogniserError> {
         let language = info.language;
-        let own = self.own_models.get(&language).copied();
-        let model = own.unwrap_or(0);
-        if !self.models[model].info.multilingual && language != Language::ENGLISH {
+        if !self.models.serves(language) {
             return Err(RecogniserError::EnglishOnly { language });
         }
         let feed = FeedId(self.next_feed.fetch_add(1, Ordering::Relaxed));
         let decoder = Arc::new(TailDecoder::start(FeedSink {
             feed,
-            profile: Arc::new(FeedProfile {
+            profile: Arc::new(FeedProfile::new(
                 language,
-                prompt: info.prompt,
-                model,
-                weak: own.is_none() && !language.plain_model_serves(),
-            }),
+                info.prompt,
+                self.languages.iter().copied(),
+            )),
             segmenter: Segmenter::new(info.starts_ms),
             queue: Arc::clone(&self.shared.queue),
             guesses: self.guesses,

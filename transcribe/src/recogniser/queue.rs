@@ -163,12 +163,7 @@ mod tests {
     use super::*;
 
     fn segment(start_ms: u64) -> (Arc<FeedProfile>, Segment) {
-        let profile = Arc::new(FeedProfile {
-            language: Language::RUSSIAN,
-            prompt: String::new(),
-            model: 0,
-            weak: false,
-        });
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
         let segment = Segment {
             start_ms,
             end_ms: start_ms + 1_000,

@@ -79,7 +79,7 @@ impl Shared {
                 let start_ms = segment.speech_start_ms;
                 // Nobody misses a guess that fails: the line comes.
                 if let Ok(words) = engine.guess(&profile, &segment) {
-                    self.tell_guess(feed, start_ms, profile.language, words);
+                    self.tell_guess(feed, start_ms, profile.spoken(), words);
                 }
             }
             Work::Damaged(reason) => self.failed(feed, reason),
@@ -192,7 +192,7 @@ mod tests {
                 start_ms: segment.start_ms,
                 end_ms: segment.end_ms,
                 text: String::new(),
-                language: profile.language,
+                language: profile.spoken(),
                 confidence: 1.0,
                 weak: false,
                 doubt: None,
@@ -220,12 +220,7 @@ mod tests {
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
         });
-        let profile = Arc::new(FeedProfile {
-            language: Language::RUSSIAN,
-            prompt: String::new(),
-            model: 0,
-            weak: false,
-        });
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
         let ends = jobs.iter().filter(|(_, start)| start.is_none()).count();
         for (feed, start) in jobs {
             let work = start.map_or(Work::End, |start_ms| {
@@ -313,12 +308,7 @@ mod tests {
             guesses: Mutex::default(),
         };
         let feed = FeedId(1);
-        let profile = Arc::new(FeedProfile {
-            language: Language::RUSSIAN,
-            prompt: String::new(),
-            model: 0,
-            weak: false,
-        });
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
         let segment = |seconds: u64| Segment {
             start_ms: 500,
             end_ms: 500 + seconds * 1_000,

@@ -10,6 +10,7 @@ fn refusal(path: &Path) -> ModelError {
     let config = RecogniserConfig {
         default_model: path.to_owned(),
         language_models: Default::default(),
+        languages: Vec::new(),
         workers: 1.try_into().unwrap(),
         beam: 5,
         guesses: false,

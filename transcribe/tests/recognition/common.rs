@@ -6,13 +6,14 @@
 )]
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
-use otyrys_transcribe::{FeedId, Line, Recogniser, RecogniserConfig, RecogniserEvent};
+use otyrys_transcribe::{FeedId, Language, Line, Recogniser, RecogniserConfig, RecogniserEvent};
 use tokio::sync::mpsc::Receiver;
 
 pub(crate) fn cache() -> PathBuf {
@@ -44,6 +45,12 @@ pub(crate) struct Utterance {
 pub(crate) fn russian(count: usize) -> Vec<Utterance> {
     let short = |utterance: &Utterance| utterance.samples.len() <= 7 * 16_000;
     read(short, count)
+}
+
+/// The first `count` that take so many seconds.
+pub(crate) fn russian_of(seconds: RangeInclusive<usize>, count: usize) -> Vec<Utterance> {
+    let fits = |utterance: &Utterance| seconds.contains(&(utterance.samples.len() / 16_000));
+    read(fits, count)
 }
 
 /// The first one that takes more than 15 s.
@@ -85,6 +92,23 @@ fn faded(mut samples: Vec<f32>) -> Vec<f32> {
     samples
 }
 
+/// Some of Debian's asterisk-core-sounds-en: a woman speaking English on a telephone.
+pub(crate) fn english(names: &[&str]) -> Vec<Vec<f32>> {
+    let folder = cache()
+        .join("speech/asterisk-core-sounds-en-wav/usr/share/asterisk/sounds/en_US_f_Allison");
+    let folder = present(folder, "run tests/speech/fetch.sh");
+    let read = |name: &&str| {
+        let samples = wav(&folder.join(format!("{name}.wav")));
+        // From 8 to 16 kHz.
+        let next = samples.iter().skip(1).chain(samples.last());
+        let pairs = samples.iter().zip(next);
+        pairs
+            .flat_map(|(a, b)| [*a, f32::midpoint(*a, *b)])
+            .collect()
+    };
+    names.iter().map(read).collect()
+}
+
 /// First and last sound that is no pause; a label holds the time at which its sound ends.
 fn labelled_speech(path: &Path) -> (u64, u64) {
     let text = fs::read_to_string(path).unwrap();
@@ -103,7 +127,7 @@ fn labelled_speech(path: &Path) -> (u64, u64) {
     ((start * 1e3) as u64, (labels[last].0 * 1e3) as u64)
 }
 
-/// 16 kHz, 16 bit, mono: the samples of the `data` chunk.
+/// 16 bit, mono: the samples of the `data` chunk.
 fn wav(path: &Path) -> Vec<f32> {
     let bytes = fs::read(path).unwrap();
     let mut at = 12;
@@ -165,9 +189,19 @@ pub(crate) fn recogniser() -> (Recogniser, Receiver<RecogniserEvent>) {
 }
 
 pub(crate) fn recogniser_with(model: PathBuf) -> (Recogniser, Receiver<RecogniserEvent>) {
+    start(model, Vec::new())
+}
+
+/// One whose speakers may speak any of these languages.
+pub(crate) fn recogniser_of(languages: &[Language]) -> (Recogniser, Receiver<RecogniserEvent>) {
+    start(base_model(), languages.to_vec())
+}
+
+fn start(model: PathBuf, languages: Vec<Language>) -> (Recogniser, Receiver<RecogniserEvent>) {
     Recogniser::start(RecogniserConfig {
         default_model: model,
         language_models: Default::default(),
+        languages,
         workers: 1.try_into().unwrap(),
         beam: 5,
         guesses: true,

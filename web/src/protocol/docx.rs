@@ -141,7 +141,7 @@ fn spoken(index: usize, line: &SpokenLine) -> Paragraph {
         .add_run(Run::new().add_text(format!("{}: ", line.speaker)).bold())
         .add_run(Run::new().add_text(&line.text))
         .add_bookmark_end(index + 1);
-    match line.mark {
+    match &line.mark {
         Some(mark) => paragraph.add_run(
             Run::new()
                 .add_text(format!(" [{mark}]"))

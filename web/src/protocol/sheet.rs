@@ -6,7 +6,7 @@ use super::{
     time::{CourtTime, record_clock},
     wording::{Wording, wording},
 };
-use otyrys_signaling::Role;
+use otyrys_signaling::{Language, Role};
 
 /// The protocol in the hearing's language, top to bottom.
 pub(super) struct Sheet {
@@ -50,8 +50,8 @@ pub(super) struct SpokenLine {
     /// Name and role.
     pub(super) speaker: String,
     pub(super) text: String,
-    /// The mark of a weak model, where the line needs it.
-    pub(super) mark: Option<&'static str>,
+    /// What is to be known of it: its language if it is not that of the proceedings, a weak model.
+    pub(super) mark: Option<String>,
 }
 
 impl Sheet {
@@ -270,7 +270,7 @@ fn course(document: &ProtocolDocument, words: &'static Wording) -> Vec<Block> {
     let lines = document
         .lines
         .iter()
-        .map(|line| spoken_line(line, words))
+        .map(|line| spoken_line(line, document.hearing.language, words))
         .collect();
     vec![
         Block::Text(words.course.clock_note.to_owned()),
@@ -278,13 +278,16 @@ fn course(document: &ProtocolDocument, words: &'static Wording) -> Vec<Block> {
     ]
 }
 
-fn spoken_line(line: &DraftText, words: &'static Wording) -> SpokenLine {
+fn spoken_line(line: &DraftText, proceedings: Language, words: &'static Wording) -> SpokenLine {
+    let language = (line.language != proceedings).then(|| words.spoken_in(line.language));
+    let weak = line.weak.then_some(words.course.weak);
+    let marks: Vec<_> = language.into_iter().chain(weak).collect();
     SpokenLine {
         anchor: format!("line-{}", line.id),
         time: record_clock(line.start_ms),
         speaker: printable(&format!("{} ({})", line.name, words.role(line.role))),
         text: printable(&line.as_written()),
-        mark: line.weak.then_some(words.course.weak),
+        mark: (!marks.is_empty()).then(|| marks.join("; ")),
     }
 }
 

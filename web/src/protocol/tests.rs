@@ -135,6 +135,21 @@ fn the_page_is_escaped_and_loads_nothing_from_elsewhere() {
 }
 
 #[test]
+fn a_line_says_its_language_only_where_it_is_not_that_of_the_proceedings() {
+    for (language, mark) in [
+        (Language::Kk, "[орыс тілінде; тексерілмеген, әлсіз модель]"),
+        (Language::Ru, "[не проверено, слабая модель]"),
+        (Language::En, "[in Russian; unreviewed, weak model]"),
+    ] {
+        let mut document = document(language);
+        document.lines[0].language = Language::Ru;
+        let page = document.to_html(None).unwrap();
+        let texts = docx_texts(&document.to_docx(None).unwrap()).join("\n");
+        assert!(page.contains(mark) && texts.contains(mark), "{language:?}");
+    }
+}
+
+#[test]
 fn page_and_word_file_say_the_same_in_each_language() {
     let expected = [
         (

@@ -112,6 +112,8 @@ pub struct Course {
     pub heading: &'static str,
     pub clock_note: &'static str,
     pub weak: &'static str,
+    /// "In Kazakh", "in Russian", "in English".
+    pub spoken_in: [&'static str; 3],
     pub empty: &'static str,
 }
 
@@ -189,6 +191,17 @@ pub struct DateWords {
 }
 
 impl Wording {
+    /// In which language something was said.
+    #[must_use]
+    pub fn spoken_in(&self, language: Language) -> &'static str {
+        let [kazakh, russian, english] = self.course.spoken_in;
+        match language {
+            Language::Kk => kazakh,
+            Language::Ru => russian,
+            Language::En => english,
+        }
+    }
+
     /// Name of a role.
     #[must_use]
     pub fn role(&self, role: Role) -> &'static str {

@@ -115,6 +115,11 @@ pub struct Summary {
     pub spoken: Vec<Spoken>,
     /// The draft as a member of the bench saw it last.
     pub lines: BTreeMap<LineId, DraftLine>,
+    /// For each of them, in milliseconds: from the end of what was said until a member of the bench
+    /// had it.
+    pub line_delays_ms: Vec<u64>,
+    /// The most speech that waited for the recogniser, as the bench was told, in milliseconds.
+    pub behind_max_ms: u32,
     /// The hearing was closed.
     pub closed: bool,
 }
@@ -130,7 +135,14 @@ pub struct Cast {
 }
 
 /// The draft as all members of the bench together see it.
-type Draft = Arc<Mutex<BTreeMap<LineId, DraftLine>>>;
+type Draft = Arc<Mutex<SeenDraft>>;
+
+#[derive(Default)]
+struct SeenDraft {
+    lines: BTreeMap<LineId, DraftLine>,
+    delays_ms: Vec<u64>,
+    behind_max_ms: u32,
+}
 
 struct Member {
     participant: Arc<RehearsalParticipant>,
@@ -221,7 +233,10 @@ impl Cast {
         if self.summary.closed {
             self.tell(CastEvent::Closed).await;
         }
-        self.summary.lines = draft(&self.draft).clone();
+        let seen = std::mem::take(&mut *draft(&self.draft));
+        self.summary.lines = seen.lines;
+        self.summary.line_delays_ms = seen.delays_ms;
+        self.summary.behind_max_ms = seen.behind_max_ms;
         Ok(self.summary)
     }
 
@@ -406,10 +421,11 @@ impl Cast {
     }
 
     /// Follows the draft through the eyes of a member who may read it.
-    fn follow_draft(&mut self, reader: &RehearsalParticipant) {
+    fn follow_draft(&mut self, reader: &Arc<RehearsalParticipant>) {
         let mut lines = reader.lines();
         let events = self.events.clone();
         let seen = self.draft.clone();
+        let clock = Arc::clone(reader);
         self.watchers.spawn(async move {
             loop {
                 let line = match lines.recv().await {
@@ -417,10 +433,19 @@ impl Cast {
                     Err(RecvError::Lagged(_)) => continue,
                     Err(RecvError::Closed) => return,
                 };
-                // Several members of the bench are told the same.
-                if draft(&seen).insert(line.id, line.clone()).as_ref() != Some(&line) {
+                if draft(&seen).take_line(&line, clock.record_ms()) {
                     // Nobody follows the story.
                     let _ = events.send(CastEvent::Line(line)).await;
+                }
+            }
+        });
+        let mut states = reader.draft();
+        let seen = self.draft.clone();
+        self.watchers.spawn(async move {
+            while states.changed().await.is_ok() {
+                if let Some(DraftState::Running { behind_ms }) = *states.borrow_and_update() {
+                    let mut seen = draft(&seen);
+                    seen.behind_max_ms = seen.behind_max_ms.max(behind_ms);
                 }
             }
         });
@@ -541,7 +566,20 @@ impl Member {
     }
 }
 
-fn draft(draft: &Draft) -> MutexGuard<'_, BTreeMap<LineId, DraftLine>> {
+impl SeenDraft {
+    /// Takes a line at a time of the record. False: another member of the bench had it already.
+    fn take_line(&mut self, line: &DraftLine, record_ms: Option<u64>) -> bool {
+        let known = self.lines.insert(line.id, line.clone());
+        if known.is_none()
+            && let Some(now) = record_ms
+        {
+            self.delays_ms.push(now.saturating_sub(line.end_ms.into()));
+        }
+        known.as_ref() != Some(line)
+    }
+}
+
+fn draft(draft: &Draft) -> MutexGuard<'_, SeenDraft> {
     // A map of lines stays one whatever a panicking task did between two of them.
     draft.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,8 +5,10 @@ import { formatClock } from "../i18n/format";
 import type { DraftGuess } from "../wire/DraftGuess";
 import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
+import type { Language } from "../wire/Language";
 import type { ParticipantView } from "../wire/ParticipantView";
 import { Icon } from "./Icon";
+import { LineLanguage } from "./LineLanguage";
 import { LineText } from "./LineText";
 
 /** Less behind than this is up to date for a reader, in milliseconds. */
@@ -20,12 +22,14 @@ type Props = {
   guesses: ReadonlyMap<string, DraftGuess>;
   draft: DraftState | null;
   people: readonly ParticipantView[];
+  /** Language of the proceedings. */
+  language: Language;
   /** Plays the record from a moment on. */
   onListen: (ms: number) => void;
 };
 
 /** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
-export function DraftPanel({ lines, guesses, draft, people, onListen }: Props) {
+export function DraftPanel({ lines, guesses, draft, people, language, onListen }: Props) {
   const { t } = useTranslation();
   const list = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -63,7 +67,13 @@ export function DraftPanel({ lines, guesses, draft, people, onListen }: Props) {
         {lines.length + guesses.size === 0 && <li className="quiet">{t("draft.empty")}</li>}
         {inOrder(lines, guesses).map((entry) =>
           "line" in entry ? (
-            <Line key={entry.line.id} line={entry.line} person={byId.get(entry.line.participant)} onListen={onListen} />
+            <Line
+              key={entry.line.id}
+              line={entry.line}
+              person={byId.get(entry.line.participant)}
+              proceedings={language}
+              onListen={onListen}
+            />
           ) : (
             <Guess key={entry.participant} guess={entry.guess} person={byId.get(entry.participant)} />
           ),
@@ -113,9 +123,14 @@ function DraftStatus({ draft }: { draft: DraftState | null }) {
   );
 }
 
-type LineProps = { line: DraftLine; person: ParticipantView | undefined; onListen: (ms: number) => void };
+type LineProps = {
+  line: DraftLine;
+  person: ParticipantView | undefined;
+  proceedings: Language;
+  onListen: (ms: number) => void;
+};
 
-function Line({ line, person, onListen }: LineProps) {
+function Line({ line, person, proceedings, onListen }: LineProps) {
   const { t } = useTranslation();
   return (
     <li
@@ -137,6 +152,7 @@ function Line({ line, person, onListen }: LineProps) {
         </button>
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
+        <LineLanguage language={line.language} proceedings={proceedings} />
         {line.weak && (
           <b className="tag warn" title={t("draft.weakHint")}>
             {t("draft.weak")}

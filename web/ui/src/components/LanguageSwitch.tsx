@@ -2,17 +2,8 @@ import { useTranslation } from "react-i18next";
 import { ToggleButton, ToggleButtonGroup } from "react-aria-components";
 import { chooseLanguage } from "../i18n";
 import { LANGUAGES } from "../i18n/language";
-import en from "../i18n/en.json";
-import kk from "../i18n/kk.json";
-import ru from "../i18n/ru.json";
+import { OWN_NAMES } from "../i18n/ownNames";
 import type { Language } from "../wire/Language";
-
-/** Each language in its own words, for those who cannot read the present one. */
-const OWN_NAMES: Record<Language, string> = {
-  kk: kk.app.languageName,
-  ru: ru.app.languageName,
-  en: en.app.languageName,
-};
 
 /** Chooses the language of the pages. */
 export function LanguageSwitch() {

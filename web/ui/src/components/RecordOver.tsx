@@ -4,7 +4,7 @@ import { requestJson } from "../api/http";
 import type { Seat } from "../api/invitations";
 import { canListenBack } from "../player/mediaSourceSink";
 import { useReadBack } from "../player/useReadBack";
-import type { Protocol, ProtocolLine } from "../registry/api";
+import type { Protocol } from "../registry/api";
 import { ProtocolLines } from "../registry/ProtocolLines";
 import { ReadBackPlayer } from "./ReadBackPanel";
 import { documentAddress } from "./useProtocolReady";
@@ -13,26 +13,31 @@ import { documentAddress } from "./useProtocolReady";
 export function RecordOver({ seat, ready }: { seat: Seat; ready: boolean }) {
   const { t } = useTranslation();
   const { readBack } = useReadBack(seat.participant_id, "", canListenBack());
-  const lines = useLines(seat.hearing.id, ready);
+  const protocol = useProtocol(seat.hearing.id, ready);
   if (readBack === null) return null;
   return (
     <section className="card" data-testid="record-over">
       <h2>{t("player.title")}</h2>
       <ReadBackPlayer readBack={readBack} note={t("readBack.after")} />
-      {lines.length > 0 && (
-        <ProtocolLines player={readBack.player} lines={lines} onPlay={(ms) => void readBack.playFrom(ms)} />
+      {protocol !== null && protocol.lines.length > 0 && (
+        <ProtocolLines
+          player={readBack.player}
+          lines={protocol.lines}
+          language={protocol.hearing.language}
+          onPlay={(ms) => void readBack.playFrom(ms)}
+        />
       )}
     </section>
   );
 }
 
-function useLines(hearingId: string, ready: boolean): readonly ProtocolLine[] {
-  const [lines, setLines] = useState<readonly ProtocolLine[]>([]);
+function useProtocol(hearingId: string, ready: boolean): Protocol | null {
+  const [protocol, setProtocol] = useState<Protocol | null>(null);
   useEffect(() => {
     if (!ready) return;
     let current = true;
     requestJson<Protocol>(documentAddress(hearingId, "json")).then(
-      (protocol) => current && setLines(protocol.lines),
+      (protocol) => current && setProtocol(protocol),
       // The record is played without them all the same.
       () => undefined,
     );
@@ -40,5 +45,5 @@ function useLines(hearingId: string, ready: boolean): readonly ProtocolLine[] {
       current = false;
     };
   }, [hearingId, ready]);
-  return lines;
+  return protocol;
 }

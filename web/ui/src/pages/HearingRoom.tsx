@@ -103,6 +103,7 @@ export function HearingRoom({ session, state, seat }: Props) {
               guesses={state.guesses}
               draft={state.draft}
               people={hearing.participants}
+              language={hearing.language}
               onListen={(ms) => void readBack.open().playFrom(ms)}
             />
           </aside>

@@ -103,7 +103,12 @@ function PlayedProtocol({ packageKey, protocol }: { packageKey: string; protocol
       ) : (
         <p>{t("player.noRecord")}</p>
       )}
-      <ProtocolLines player={player} lines={protocol.lines} onPlay={(ms) => player.playFrom(ms)} />
+      <ProtocolLines
+        player={player}
+        lines={protocol.lines}
+        language={protocol.hearing.language}
+        onPlay={(ms) => player.playFrom(ms)}
+      />
     </div>
   );
 }

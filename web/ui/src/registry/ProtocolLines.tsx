@@ -1,14 +1,22 @@
 import { useEffect, useMemo, useRef, useSyncExternalStore } from "react";
 import { useTranslation } from "react-i18next";
+import { LineLanguage } from "../components/LineLanguage";
 import { LineText } from "../components/LineText";
 import { formatClock } from "../i18n/format";
 import type { ProtocolLine } from "./api";
 import type { RecordPlayer } from "../player/RecordPlayer";
+import type { Language } from "../wire/Language";
 
-type Props = { player: RecordPlayer; lines: readonly ProtocolLine[]; onPlay: (ms: number) => void };
+type Props = {
+  player: RecordPlayer;
+  lines: readonly ProtocolLine[];
+  /** Language of the proceedings. */
+  language: Language;
+  onPlay: (ms: number) => void;
+};
 
 /** The lines of the protocol; a press plays from there, the one being spoken stands out. */
-export function ProtocolLines({ player, lines, onPlay }: Props) {
+export function ProtocolLines({ player, lines, language, onPlay }: Props) {
   const { t } = useTranslation();
   const { positionMs, playing } = useSyncExternalStore(player.subscribe, player.getSnapshot);
   const list = useRef<HTMLOListElement>(null);
@@ -59,6 +67,7 @@ export function ProtocolLines({ player, lines, onPlay }: Props) {
               <p className="line-head">
                 <strong>{line.name}</strong>
                 <span>{t(`role.${line.role}`)}</span>
+                <LineLanguage language={line.language} proceedings={language} />
                 {line.weak && (
                   <b className="tag warn" title={t("draft.weakHint")}>
                     {t("draft.weak")}
