@@ -7,7 +7,7 @@ type Props = { language: Language; proceedings: Language };
 export function LineLanguage({ language, proceedings }: Props) {
   if (language === proceedings) return null;
   return (
-    <b className="tag" lang={language} data-testid="line-language">
+    <b className="tag" lang={language} data-testid="spoken-language">
       {OWN_NAMES[language]}
     </b>
   );
