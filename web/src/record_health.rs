@@ -407,7 +407,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_long_a_network_holds_packets_back_time_has_room(
+        fn what_a_network_holds_back_for_less_than_2_s_has_room(
             delays_ms in prop::collection::vec(0u64..1_900, 1..200),
         ) {
             let (mut health, begin) = (TrackHealth::default(), Instant::now());
