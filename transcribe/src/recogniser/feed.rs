@@ -71,7 +71,7 @@ impl FeedProfile {
 
     /// The language to assume.
     pub(super) fn spoken(&self) -> Language {
-        self.choice().current()
+        self.lock().current()
     }
 
     /// How the language is chosen; a copy.
