@@ -6,7 +6,7 @@ use crate::{
     ids::{HearingId, LineId, ParticipantId, SegmentId},
 };
 use serde_json::Value;
-use sqlx::{Row, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 /// A line as the recogniser wrote it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,42 +61,55 @@ impl Database {
                 )))
             };
         }
-        sqlx::query(
-            "INSERT INTO draft_lines (id, hearing, participant, segment, start_ms, end_ms, text, \
-             language, confidence, weak, words, model, written) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-        )
-        .bind(line.id.to_string())
-        .bind(hearing.to_string())
-        .bind(line.participant.to_string())
-        .bind(line.segment.to_string())
-        .bind(line.start_ms)
-        .bind(line.end_ms)
-        .bind(&line.text)
-        .bind(&line.language)
-        .bind(f64::from(line.confidence))
-        .bind(line.weak)
-        .bind(line.words.to_string())
-        .bind(&line.model)
-        .bind(line.written.to_string())
-        .execute(&mut *transaction)
-        .await?;
+        insert_line(&mut transaction, hearing, line).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// The draft of a hearing, by the time the lines begin.
+    /// The draft of a hearing, by the time the lines begin, without those that gave way to others
+    /// after it ([`Self::put_final_pass`]).
     ///
     /// # Errors
     /// Those of the database.
     pub async fn lines(&self, hearing: HearingId) -> Result<Vec<LineRow>, StorageError> {
         let rows = sqlx::query(
-            "SELECT * FROM draft_lines WHERE hearing = $1 ORDER BY start_ms, end_ms, id",
+            "SELECT * FROM draft_lines WHERE hearing = $1 \
+             AND id NOT IN (SELECT line FROM replaced_lines WHERE hearing = $1) \
+             ORDER BY start_ms, end_ms, id",
         )
         .bind(hearing.to_string())
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(line_of).collect()
     }
+}
+
+/// Adds a line.
+pub(crate) async fn insert_line(
+    connection: &mut SqliteConnection,
+    hearing: HearingId,
+    line: &LineRow,
+) -> Result<(), StorageError> {
+    sqlx::query(
+        "INSERT INTO draft_lines (id, hearing, participant, segment, start_ms, end_ms, text, \
+         language, confidence, weak, words, model, written) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(line.id.to_string())
+    .bind(hearing.to_string())
+    .bind(line.participant.to_string())
+    .bind(line.segment.to_string())
+    .bind(line.start_ms)
+    .bind(line.end_ms)
+    .bind(&line.text)
+    .bind(&line.language)
+    .bind(f64::from(line.confidence))
+    .bind(line.weak)
+    .bind(line.words.to_string())
+    .bind(&line.model)
+    .bind(line.written.to_string())
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
 }
 
 fn line_of(row: &SqliteRow) -> Result<LineRow, StorageError> {

@@ -144,10 +144,15 @@ impl Database {
             if changed.rows_affected() == 0 {
                 return Err(StorageError::KeyMissing(hearing));
             }
-            sqlx::query("DELETE FROM draft_lines WHERE hearing = $1")
-                .bind(hearing.to_string())
-                .execute(&mut *transaction)
-                .await?;
+            for delete in [
+                "DELETE FROM replaced_lines WHERE hearing = $1",
+                "DELETE FROM draft_lines WHERE hearing = $1",
+            ] {
+                sqlx::query(delete)
+                    .bind(hearing.to_string())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
         append(&mut transaction, hearing, events).await?;
         transaction.commit().await?;

@@ -28,6 +28,11 @@ const fn frames(ms: usize) -> usize {
 /// This much silence closes a segment: shorter cuts sentences at commas, longer makes the
 /// reader wait.
 const CLOSING_SILENCE: usize = frames(600);
+/// A segment as long as this takes seconds to recognise, which the reader waits for...
+const LONG: usize = frames(12_000);
+/// ...so that it is closed where less silence is. At 12 s that was measured to cost no words (15.6 %
+/// of Russian words wrong, 15.7 % without), at 8 s it did (16.5 %).
+const CLOSING_SILENCE_WHEN_LONG: usize = frames(300);
 /// Less speech than this is a knock or a cough.
 const MIN_SPEECH: usize = frames(200);
 /// Sound kept before and after the speech: soft consonants score low.
@@ -36,6 +41,15 @@ const PAD: usize = frames(200);
 const LONGEST: usize = 25_000 * SAMPLES_PER_MS as usize / FRAME;
 /// A segment that grows too long is cut at its least likely frame after this.
 const EARLIEST_CUT: usize = frames(15_000);
+
+/// The silence that closes a segment of so many frames.
+const fn closing_silence(length: usize) -> usize {
+    if length < LONG {
+        CLOSING_SILENCE
+    } else {
+        CLOSING_SILENCE_WHEN_LONG
+    }
+}
 
 /// One utterance. Times are in milliseconds on the record clock.
 #[derive(Debug, Clone, PartialEq)]
@@ -230,7 +244,7 @@ impl Cutter {
         // Between the two limits what was goes on: speech speech, silence silence.
         let silent = score < OFF || (score < ON && open.silence > 0);
         open.silence = if silent { open.silence + 1 } else { 0 };
-        if open.silence >= CLOSING_SILENCE {
+        if open.silence >= closing_silence(open.scores.len()) {
             self.close()
         } else if open.scores.len() >= LONGEST {
             self.cut_at_least_likely()
@@ -338,6 +352,14 @@ mod tests {
         let of = |pause| cut(&run(&[(0.9, 1_000), (0.1, pause), (0.9, 1_000)])).len();
         assert_eq!(of(400), 1);
         assert_eq!(of(700), 2);
+    }
+
+    #[test]
+    fn a_comma_cuts_what_is_long() {
+        let of = |speech, pause| cut(&run(&[(0.9, speech), (0.1, pause), (0.9, 1_000)])).len();
+        assert_eq!(of(11_000, 400), 1);
+        assert_eq!(of(12_000, 400), 2);
+        assert_eq!(of(12_000, 200), 1);
     }
 
     #[test]

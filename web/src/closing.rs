@@ -92,11 +92,15 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
     let mut events = stores.database.events(id).await?;
     // What was stored since is in no bundle.
     events.truncate(usize::try_from(log.events()).unwrap_or(usize::MAX));
+    // One model hears all of a hearing again, unless an operator changes it in the middle.
+    let last = stores.database.final_passes(id).await?.pop();
     let means = Means {
         program: "Otyrys".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: draft.model().map(|model| model.name.clone()),
         model_sha256: draft.model().map(|model| model.sha256.clone()),
+        final_model: last.as_ref().map(|pass| pass.model.clone()),
+        final_model_sha256: last.map(|pass| pass.model_sha256),
     };
     let stores_there = stores.clone();
     tokio::task::spawn_blocking(move || -> Result<Bundle, AttachError> {

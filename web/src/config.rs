@@ -4,6 +4,7 @@
 //! A variable `OTYRYS_SERVER__LISTEN` overrides `listen` of `[server]`.
 
 mod corrections;
+mod final_pass;
 mod limits;
 mod reconcile;
 mod retention;
@@ -26,6 +27,7 @@ use std::{
 };
 
 pub use corrections::CorrectionConfig;
+pub use final_pass::FinalPassConfig;
 pub use limits::LimitsConfig;
 pub use reconcile::ReconcileConfig;
 pub use retention::RetentionConfig;
@@ -237,6 +239,8 @@ pub struct DraftConfig {
     pub models_dir: Option<PathBuf>,
     /// The court's dictionary: what is written in place of what recognisers hear.
     pub corrections: Vec<CorrectionConfig>,
+    /// With what the record is heard again after the hearing.
+    pub final_pass: FinalPassConfig,
 }
 
 impl DraftConfig {
@@ -260,6 +264,7 @@ impl DraftConfig {
                 most,
             });
         }
+        self.final_pass.check()?;
         self.corrections().map(drop)
     }
 
@@ -286,6 +291,7 @@ impl Default for DraftConfig {
             model_en: None,
             models_dir: None,
             corrections: Vec::new(),
+            final_pass: FinalPassConfig::default(),
         }
     }
 }
@@ -361,6 +367,11 @@ pub enum ConfigError {
     /// An entry of the court's dictionary that cannot be meant.
     #[error("the configuration cannot be used: draft.corrections: {0}")]
     Correction(#[from] CorrectionError),
+    /// A model of the final pass for one language and none for the others.
+    #[error(
+        "the configuration cannot be used: draft.final_pass has a model for one language; set draft.final_pass.model for the others"
+    )]
+    FinalPassModel,
 }
 
 impl Config {

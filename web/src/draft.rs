@@ -1,7 +1,14 @@
 //! The draft protocol: the recogniser reads the record while it grows.
 
-use crate::{config::DraftConfig, hub::DraftNotice, playable::first_cluster, stores::Stores};
-use bytes::Bytes;
+mod compare;
+mod final_pass;
+mod reading;
+mod speech;
+
+pub(crate) use final_pass::{FinalPassError, hear_again};
+pub(crate) use speech::Speech;
+
+use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
 use otyrys_signaling::{
     Language,
     wire::{DraftGuess, DraftLine, DraftOffReason, DraftState, Word, WrittenWords},
@@ -11,24 +18,22 @@ use otyrys_storage::{
     ids::{HearingId, LineId, SegmentId},
 };
 use otyrys_transcribe::{
-    Corrections, FeedId, FeedInfo, Guess, Language as SpokenLanguage, Line, ModelError, Recogniser,
+    Corrections, FeedId, Guess, Language as SpokenLanguage, Line, ModelError, Recogniser,
     RecogniserConfig, RecogniserError, RecogniserEvent, models,
 };
+use reading::{AtOnce, DraftError, read_record};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::mpsc, time};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How often the end of a growing file is looked at. The recorder writes a chunk each 0.6 s.
-const LOOK: Duration = Duration::from_millis(250);
 /// How soon a line is stored again that the database did not take. Recognition waits meanwhile.
 const STORE_AGAIN: Duration = Duration::from_secs(5);
-/// Bytes that are read from the record at once: about a minute of Opus.
-const READ: usize = 256 * 1024;
 
 /// The draft of all hearings. Cheap to clone.
 #[derive(Clone)]
@@ -85,7 +90,11 @@ impl Draft {
     ) -> (Self, DraftNotices) {
         let (notices, receiver) = mpsc::channel(1024);
         let started = if config.enabled {
-            start_recogniser(config).await
+            let started = start_recogniser(config, config.live_models(), config.live).await;
+            started.map_err(|error| {
+                tracing::error!(%error, "no draft protocol is made: {error}; `otyrys model fetch base` installs the model");
+                off_reason(&error)
+            })
         } else {
             Err(DraftOffReason::Disabled)
         };
@@ -121,18 +130,24 @@ impl Draft {
         }
     }
 
+    /// Whether somebody's speech is being recognised, or waits to be.
+    fn is_busy(&self) -> bool {
+        let recogniser = self.inner.recogniser.as_ref();
+        recogniser.is_ok_and(|recogniser| recogniser.waiting_ms() > 0)
+    }
+
     /// The model in use.
     pub(crate) fn model(&self) -> Option<&ModelUsed> {
         self.inner.model.as_ref()
     }
 
     /// Follows a growing file of the record to its end.
-    pub(crate) fn follow(&self, facts: SegmentFacts, language: Language) {
-        self.follow_from(facts, language, 0);
+    pub(crate) fn follow(&self, facts: SegmentFacts, speech: Speech) {
+        self.follow_from(facts, speech, 0);
     }
 
     /// As [`Self::follow`], without the lines that begin before `known_until_ms`.
-    pub(crate) fn follow_from(&self, facts: SegmentFacts, language: Language, known_until_ms: u64) {
+    pub(crate) fn follow_from(&self, facts: SegmentFacts, speech: Speech, known_until_ms: u64) {
         if self.inner.recogniser.is_err() {
             return;
         }
@@ -141,7 +156,7 @@ impl Draft {
         self.inner.tasks.spawn(async move {
             let (hearing, segment) = (facts.hearing, facts.segment);
             let participant = facts.participant;
-            if let Err(error) = draft.tail(facts, language, known_until_ms).await {
+            if let Err(error) = draft.tail(facts, speech, known_until_ms).await {
                 tracing::error!(hearing.id = %hearing, segment.id = %segment, %error, "a file of the record is not being recognised");
                 {
                     let mut state = draft.lock();
@@ -182,17 +197,13 @@ impl Draft {
     async fn tail(
         &self,
         facts: SegmentFacts,
-        language: Language,
+        speech: Speech,
         known_until_ms: u64,
     ) -> Result<(), DraftError> {
         let Ok(recogniser) = &self.inner.recogniser else {
             return Ok(());
         };
-        let feed = recogniser.open_feed(FeedInfo {
-            language: spoken(language),
-            prompt: String::new(),
-            starts_ms: facts.starts_ms,
-        })?;
+        let feed = recogniser.open_feed(speech.feed(facts.starts_ms))?;
         self.lock().feeds.insert(
             feed.id(),
             Followed {
@@ -200,56 +211,9 @@ impl Draft {
                 known_until_ms,
             },
         );
-        let (mut offset, mut behind_damage) = (0u64, false);
-        loop {
-            let (spool, of) = (self.inner.stores.spool.clone(), facts.clone());
-            let mut tail =
-                tokio::task::spawn_blocking(move || spool.read_from(&of, offset, READ)).await??;
-            if offset == 0 && tail.bytes.is_empty() && tail.damaged_to.is_some() {
-                return Err(DraftError::NoBeginning);
-            }
-            if behind_damage {
-                let all_there = tail.ended || tail.damaged_to.is_some() || tail.bytes.len() == READ;
-                match first_cluster(&tail.bytes) {
-                    None if !all_there => tail.bytes.clear(),
-                    found => {
-                        let skipped = found.unwrap_or(tail.bytes.len());
-                        tail.bytes.drain(..skipped);
-                        offset += skipped as u64;
-                        behind_damage = found.is_none();
-                    }
-                }
-            }
-            let read = tail.bytes.len() as u64;
-            let mut taken = read > 0;
-            if taken {
-                match feed.push(Bytes::from(tail.bytes)) {
-                    Ok(()) => offset += read,
-                    // The record keeps it; it is read again when there is room.
-                    Err(RecogniserError::FeedFull) => taken = false,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            if let Some(damaged_to) = tail.damaged_to.filter(|_| taken || read == 0) {
-                tracing::warn!(hearing.id = %facts.hearing, segment.id = %facts.segment, bytes.from = offset, bytes.to = damaged_to, "a damaged piece of the record is not recognised");
-                (offset, behind_damage) = (damaged_to, true);
-                continue;
-            }
-            if tail.ended && offset == tail.acknowledged {
-                feed.finish();
-                return Ok(());
-            }
-            if (!taken || offset == tail.acknowledged)
-                && self
-                    .inner
-                    .stop
-                    .run_until_cancelled(time::sleep(LOOK))
-                    .await
-                    .is_none()
-            {
-                return Ok(());
-            }
-        }
+        let stop = &self.inner.stop;
+        read_record(&self.inner.stores.spool, &facts, &feed, stop, &AtOnce).await?;
+        Ok(())
     }
 
     async fn listen(self, mut events: mpsc::Receiver<RecogniserEvent>) {
@@ -349,70 +313,58 @@ impl Draft {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum DraftError {
-    #[error(transparent)]
-    Recogniser(#[from] RecogniserError),
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    #[error("the beginning of the file is damaged")]
-    NoBeginning,
-    #[error("a reader of the record ended: {0}")]
-    Reader(#[from] tokio::task::JoinError),
+/// Models by the language that they serve.
+#[derive(Debug, Clone)]
+pub(crate) struct ModelFiles {
+    /// For every language without one of its own.
+    pub(crate) default: PathBuf,
+    of_languages: BTreeMap<SpokenLanguage, PathBuf>,
 }
 
+impl ModelFiles {
+    /// `fitted` are those for Kazakh, Russian and English.
+    pub(crate) fn new(default: PathBuf, fitted: [Option<PathBuf>; 3]) -> Self {
+        let languages = [Language::Kk, Language::Ru, Language::En].map(spoken);
+        let fitted = languages.into_iter().zip(fitted);
+        Self {
+            default,
+            of_languages: fitted.filter_map(|(l, model)| Some((l, model?))).collect(),
+        }
+    }
+}
+
+/// Loads these models.
 async fn start_recogniser(
     config: &DraftConfig,
-) -> Result<(Recogniser, mpsc::Receiver<RecogniserEvent>, ModelUsed), DraftOffReason> {
+    files: ModelFiles,
+    guesses: bool,
+) -> Result<(Recogniser, mpsc::Receiver<RecogniserEvent>, ModelUsed), RecogniserError> {
     let config = config.clone();
     let started = tokio::task::spawn_blocking(move || {
-        let path = config.model();
+        let path = files.default;
         let info = models::check(&path)?;
-        let mut language_models = BTreeMap::new();
-        let fitted = [
-            (Language::Kk, &config.model_kk),
-            (Language::Ru, &config.model_ru),
-            (Language::En, &config.model_en),
-        ];
-        for (language, model) in fitted {
-            if let Some(model) = model {
-                language_models.insert(spoken(language), model.clone());
-            }
-        }
         let (recogniser, events) = Recogniser::start(RecogniserConfig {
             default_model: path.clone(),
-            language_models,
+            language_models: files.of_languages,
             languages: config.languages.iter().copied().map(spoken).collect(),
             workers: NonZeroUsize::new(config.workers).unwrap_or(NonZeroUsize::MIN),
             beam: config.beam,
-            guesses: config.live,
+            guesses,
         })?;
         let name = path
             .file_name()
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        Ok((
-            recogniser,
-            events,
-            ModelUsed {
-                name,
-                sha256: info.sha256,
-            },
-        ))
-    })
-    .await;
-    match started {
-        Ok(Ok(started)) => Ok(started),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "no draft protocol is made: {error}; `otyrys model fetch base` installs the model");
-            Err(off_reason(&error))
-        }
-        Err(error) => {
-            tracing::error!(%error, "no draft protocol is made: the recogniser did not start");
-            Err(DraftOffReason::Failed)
-        }
-    }
+        let model = ModelUsed {
+            name,
+            sha256: info.sha256,
+        };
+        Ok((recogniser, events, model))
+    });
+    // It ends otherwise only when the runtime does.
+    let interrupted = |error| RecogniserError::Thread(std::io::Error::other(error));
+    started.await.map_err(interrupted)?
 }
 
 fn off_reason(error: &RecogniserError) -> DraftOffReason {

@@ -5,7 +5,7 @@ use crate::{
     cli::explain,
     closing::{self, AttachError},
     config::{Config, ReconcileConfig, RetentionConfig},
-    draft::Draft,
+    draft::{self, Draft, FinalPassError},
     hub::HubError,
     metrics::{MismatchFigures, PeopleFigures},
     reconciliation,
@@ -18,7 +18,7 @@ use crate::{
 use jiff::{Timestamp, civil::Date};
 use otyrys_media::recorder::RecorderProgram;
 use otyrys_storage::{
-    Bundle, Database, DeliveryState, Depth, Job, NewJob, StorageError, ids::HearingId,
+    Bundle, Database, DeliveryState, Depth, Job, JobState, NewJob, StorageError, ids::HearingId,
 };
 use serde_json::{Value, json};
 use std::{error::Error, io, sync::Arc, time::Duration};
@@ -33,16 +33,20 @@ const DELIVER: &str = "deliver";
 const REMOVE_COPIES: &str = "remove_copies";
 /// Holds a day's hearings against what there is of them. Its key is the day.
 const RECONCILE: &str = "reconcile";
+/// Hears the record of a closed hearing again before it is sealed.
+pub(crate) const FINAL_PASS: &str = "final_pass";
 /// Makes the room file of a bundle.
 pub(crate) const ROOM_FILE: &str = "room_file";
 
 /// What must not wait for work that takes long.
 pub(crate) const PROMPT: &[&str] = &[ATTACH, DELIVER, REMOVE_COPIES, RECONCILE];
+/// Work that takes about as long as the hearing did, and for which a sealed record waits.
+pub(crate) const BEFORE_SEAL: &[&str] = &[FINAL_PASS];
 /// Work that takes about as long as the hearing did.
 pub(crate) const LONG: &[&str] = &[ROOM_FILE];
 
-/// A room file that failed so often is given up.
-const ROOM_FILE_ATTEMPTS: u32 = 10;
+/// Work that takes long is given up when it has failed so often.
+const LONG_ATTEMPTS: u32 = 10;
 
 /// How long a job may take before somebody else may take it over: longer than packing the longest
 /// hearing, and what takes longer keeps its own; a job of this process is never run twice at once,
@@ -134,6 +138,28 @@ pub(crate) struct Jobs {
     pub(crate) film: RecorderProgram,
 }
 
+/// How far a job is that takes long.
+pub(crate) struct Progress<'a> {
+    database: &'a Database,
+    job: &'a Job,
+}
+
+impl<'a> Progress<'a> {
+    /// Of this job, which is leased.
+    pub(crate) fn new(database: &'a Database, job: &'a Job) -> Self {
+        Self { database, job }
+    }
+
+    /// Notes the percentage that is done, and keeps the job.
+    ///
+    /// # Errors
+    /// Those of the database, and [`StorageError::Conflict`] if somebody else has taken it over.
+    pub(crate) async fn tell(&self, percent: u64) -> Result<(), StorageError> {
+        let (state, now) = (json!({ "percent": percent }), Timestamp::now());
+        self.database.note_job(self.job, &state, LEASE, now).await
+    }
+}
+
 /// Why a job is not done.
 #[derive(Debug)]
 enum Undone {
@@ -178,6 +204,7 @@ impl Jobs {
             (ATTACH, Some(hearing)) => self.attach(hearing, &job).await,
             (DELIVER, Some(hearing)) => self.deliver(hearing, &job).await,
             (REMOVE_COPIES, Some(hearing)) => self.remove_copies(hearing, &job).await,
+            (FINAL_PASS, Some(hearing)) => self.hear_again(hearing, &job, stop).await,
             (ROOM_FILE, Some(hearing)) => self.make_room_file(hearing, &job, stop).await,
             (RECONCILE, None) => self.reconcile(&job).await,
             _ => Err(Undone::Never("it is of no kind that there is".to_owned())),
@@ -231,6 +258,10 @@ impl Jobs {
         if !self.draft.is_settled(hearing) {
             return Err(not_settled());
         }
+        let heard_again = self.is_heard_again(hearing).await;
+        if !heard_again.map_err(|error| later(&error))? {
+            return Err(not_settled());
+        }
         let bundle = match closing::seal(&self.stores, &self.draft, hearing).await {
             Ok(bundle) => bundle,
             Err(AttachError::Storage(error @ StorageError::Corrupt { .. })) => {
@@ -251,6 +282,44 @@ impl Jobs {
             enqueued.map_err(|error| later(&error))?;
         }
         Ok(())
+    }
+
+    /// Whether a hearing's final pass is over, or none is to be made; asks for it. A draft is never
+    /// waited for in vain: one that cannot be made leaves the lines of the hearing.
+    async fn is_heard_again(&self, hearing: HearingId) -> Result<bool, StorageError> {
+        if self.config.draft.final_models().is_none() {
+            return Ok(true);
+        }
+        let jobs = self.stores.database.jobs(hearing).await?;
+        match jobs.iter().find(|job| job.kind == FINAL_PASS) {
+            Some(job) => Ok(matches!(job.state, JobState::Done | JobState::Failed)),
+            None => {
+                enqueue(&self.stores.database, FINAL_PASS, hearing, Timestamp::now()).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn hear_again(
+        &self,
+        hearing: HearingId,
+        job: &Job,
+        stop: &CancellationToken,
+    ) -> Result<(), Undone> {
+        let config = &self.config.draft;
+        let Some(files) = config.final_models() else {
+            return Ok(());
+        };
+        let stores = &self.stores;
+        let progress = Progress::new(&stores.database, job);
+        let draft = &self.draft;
+        match draft::hear_again(stores, draft, config, files, hearing, stop, &progress).await {
+            // Nobody can read it any more.
+            Ok(()) | Err(FinalPassError::Storage(StorageError::KeyDestroyed(_))) => Ok(()),
+            Err(FinalPassError::Model(error)) => Err(Undone::Never(explain(&error))),
+            Err(error) if job.attempts >= LONG_ATTEMPTS => Err(Undone::Never(explain(&error))),
+            Err(error) => Err(self.later(job.attempts, &error)),
+        }
     }
 
     /// Has the seal of a bundle vouched for before the bundle goes on: it is delivered once.
@@ -291,9 +360,9 @@ impl Jobs {
                 if told.replace(percent) == Some(percent) {
                     return Ok(());
                 }
-                let (state, now) = (json!({ "percent": percent }), Timestamp::now());
-                let note = stores.database.note_job(&job_there, &state, LEASE, now);
-                runtime.block_on(note).map_err(io::Error::other)
+                let progress = Progress::new(&stores.database, &job_there);
+                let told = progress.tell(percent.into());
+                runtime.block_on(told).map_err(io::Error::other)
             })
         });
         match made.await {
@@ -303,9 +372,7 @@ impl Jobs {
                 self.stores.remove_derived(hearing).await;
                 Ok(())
             }
-            Ok(Err(error)) if job.attempts >= ROOM_FILE_ATTEMPTS => {
-                Err(Undone::Never(explain(&error)))
-            }
+            Ok(Err(error)) if job.attempts >= LONG_ATTEMPTS => Err(Undone::Never(explain(&error))),
             Ok(Err(error)) => Err(self.later(job.attempts, &error)),
             Err(error) => Err(self.later(job.attempts, &error)),
         }

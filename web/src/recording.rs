@@ -10,7 +10,7 @@ pub(crate) mod tests;
 pub(crate) use backup::{Backup, not_in_record};
 
 use crate::{
-    draft::Draft,
+    draft::{Draft, Speech},
     record_health::{Chunk, Sample, TrackHealth, Turn},
     stores::Stores,
 };
@@ -21,7 +21,7 @@ use otyrys_media::{
         SenderClock,
     },
 };
-use otyrys_signaling::{Language, RecordFault, TrackRef, TrackSource};
+use otyrys_signaling::{RecordFault, TrackRef, TrackSource};
 use otyrys_storage::{
     RecordSpool, SegmentFacts, SegmentWriter,
     ids::{HearingId, SegmentId},
@@ -46,8 +46,8 @@ pub(crate) struct Route {
     pub(crate) track: TrackRef,
     /// Zero of the record's clock.
     pub(crate) epoch: Instant,
-    /// The language to recognise it in; absent when it is not to be recognised.
-    pub(crate) recognise: Option<Language>,
+    /// What its speech is; absent when it is not to be recognised.
+    pub(crate) recognise: Option<Speech>,
 }
 
 /// What happened to a record.
@@ -328,8 +328,8 @@ impl Recording {
                 };
                 let segment = SegmentId::from_u128(segment.0);
                 let facts = track.facts(segment, starts_ms);
-                if let Some(language) = live.route.recognise {
-                    self.draft.follow(facts.clone(), language);
+                if let Some(speech) = live.route.recognise.clone() {
+                    self.draft.follow(facts.clone(), speech);
                 }
                 live.segment = Some(facts);
                 live.written = 0;

@@ -1,7 +1,12 @@
 //! After a crash: what of the record the recogniser had not read yet.
 
-use crate::{draft::Draft, hub::HubError, recording::source_named, stores::Stores};
-use otyrys_signaling::{Hearing, Language, is_drafted};
+use crate::{
+    draft::{Draft, Speech},
+    hub::HubError,
+    recording::source_named,
+    stores::Stores,
+};
+use otyrys_signaling::is_drafted;
 use otyrys_storage::{
     SegmentRecord, StorageError,
     ids::{HearingId, SegmentId},
@@ -37,8 +42,8 @@ pub(crate) async fn draft_what_is_missing(
             .map(|line| u64::from(line.end_ms))
             .max()
             .unwrap_or(0);
-        let language = language_of(&state, &facts);
-        draft.follow_from(facts, language, known_until_ms);
+        let speech = Speech::of(&state, facts.participant);
+        draft.follow_from(facts, speech, known_until_ms);
     }
     Ok(())
 }
@@ -53,12 +58,4 @@ async fn segments_read(
         .filter(|event| event.kind == "segment_drafted")
         .filter_map(|event| event.data.get("segment")?.as_str()?.parse().ok())
         .collect())
-}
-
-fn language_of(hearing: &Hearing, facts: &otyrys_storage::SegmentFacts) -> Language {
-    hearing
-        .participant(facts.participant)
-        .map_or(hearing.subject().language, |participant| {
-            participant.person.language
-        })
 }

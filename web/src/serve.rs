@@ -262,7 +262,7 @@ impl Server {
             film: film_program(),
         };
         let jobs = Arc::new(jobs);
-        for kinds in [jobs::PROMPT, jobs::LONG] {
+        for kinds in [jobs::PROMPT, jobs::BEFORE_SEAL, jobs::LONG] {
             pumps.spawn(Arc::clone(&jobs).run(kinds, stop.clone()));
         }
 

@@ -5,6 +5,7 @@ use jiff::{Timestamp, tz::Offset};
 use otyrys_signaling::HearingEvent;
 use otyrys_storage::{
     Bundle, BundleInput, HearingLog, NewHearing, NewParticipant, Reach, SegmentFacts,
+    SegmentWriter,
     ids::{HearingId, ParticipantId, SegmentId},
 };
 use serde_json::{Value, json};
@@ -102,6 +103,38 @@ impl TestCourt {
         participant: ParticipantId,
         starts_ms: u64,
     ) -> SegmentFacts {
+        let (facts, mut writer) = self.microphone(hearing, participant, starts_ms);
+        for second in 1..=3 {
+            let ends_ms = starts_ms + 1_000 * second;
+            writer.append(b"sound", ends_ms).expect("written");
+        }
+        writer.finish().expect("ended");
+        facts
+    }
+
+    /// A file of this person's microphone with this content, which has ended.
+    pub(crate) fn recorded_sound(
+        &self,
+        hearing: HearingId,
+        participant: ParticipantId,
+        starts_ms: u64,
+        content: &[u8],
+    ) -> SegmentFacts {
+        let (facts, mut writer) = self.microphone(hearing, participant, starts_ms);
+        for (second, piece) in (1..).zip(content.chunks(4_096)) {
+            let ends_ms = starts_ms + 1_000 * second;
+            writer.append(piece, ends_ms).expect("written");
+        }
+        writer.finish().expect("ended");
+        facts
+    }
+
+    fn microphone(
+        &self,
+        hearing: HearingId,
+        participant: ParticipantId,
+        starts_ms: u64,
+    ) -> (SegmentFacts, SegmentWriter) {
         let facts = SegmentFacts {
             segment: SegmentId::generate(),
             hearing,
@@ -111,13 +144,7 @@ impl TestCourt {
             starts_ms,
         };
         let writer = self.stores.spool.open_segment(facts.clone());
-        let mut writer = writer.expect("a segment");
-        for second in 1..=3 {
-            let ends_ms = starts_ms + 1_000 * second;
-            writer.append(b"sound", ends_ms).expect("written");
-        }
-        writer.finish().expect("ended");
-        facts
+        (facts, writer.expect("a segment"))
     }
 
     /// A closed hearing with one file, sealed and archived.

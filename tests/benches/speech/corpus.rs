@@ -39,9 +39,9 @@ pub(crate) struct Spoken {
 }
 
 /// A recording as it was published.
-struct Recording {
-    path: PathBuf,
-    said: String,
+pub(crate) struct Recording {
+    pub(crate) path: PathBuf,
+    pub(crate) said: String,
 }
 
 impl Corpus {
@@ -95,6 +95,16 @@ impl Corpus {
 /// What is said in a file, and what the file is made of.
 type Said = (String, Vec<Value>);
 
+/// A file of each recording, the files numbered as those of a group.
+pub(crate) fn encode_alone(
+    cache: &Path,
+    folder: &Path,
+    group: usize,
+    recordings: &[Recording],
+) -> Outcome<Vec<Spoken>> {
+    encode(cache, folder, group, recordings.iter().map(alone).collect())
+}
+
 /// A file of one recording.
 fn alone(recording: &Recording) -> Said {
     let parts = vec![json!(MARGIN_MS), json!(recording.path), json!(MARGIN_MS)];
@@ -139,7 +149,7 @@ fn encode(
 }
 
 /// One man reading Russian (festvox-ru), 16 kHz.
-fn sentences(speech: &Path) -> Outcome<Vec<Recording>> {
+pub(crate) fn sentences(speech: &Path) -> Outcome<Vec<Recording>> {
     let folder = speech.join("festvox-ru/usr/share/festival/voices/russian/msu_ru_nsh_clunits");
     let list = fs::read_to_string(folder.join("etc/txt.done.data"))?;
     let recordings = list.lines().filter_map(|line| {

@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is its report")]
 
 mod corpus;
+mod names;
 mod ours;
 mod system;
 
@@ -42,6 +43,9 @@ struct Options {
     /// Widths of the search, each measured; 1 is greedy.
     #[arg(long, value_delimiter = ',', default_value = "1,5")]
     beams: Vec<u8>,
+    /// Only what the names of a case do for the words of its hearing, ours alone.
+    #[arg(long)]
+    names: bool,
     /// Ours with weights of eight bits, as `otyrys model quantize` makes them; theirs always are.
     #[arg(long)]
     eight_bits: bool,
@@ -87,13 +91,16 @@ fn main() -> Outcome<()> {
     let options = Options::parse();
     let cache = options.cache.clone().map_or_else(default_cache, Ok)?;
     let folder = tempfile::tempdir()?;
-    let corpus = Corpus::prepare(&options, &cache, folder.path())?;
     let mut model = cache.join("models/ggml-base.bin");
     if options.eight_bits {
         let small = folder.path().join("ggml-base-q8_0.bin");
         models::quantize(&model, &small)?;
         model = small;
     }
+    if options.names {
+        return names::measure(&model, &cache, folder.path(), &options.beams);
+    }
+    let corpus = Corpus::prepare(&options, &cache, folder.path())?;
     println!(
         "beam  files               n  sound s  words | ours: WER %  cpu/s | faster-whisper: WER %  cpu/s"
     );
@@ -139,7 +146,7 @@ fn measure(systems: &mut [System; 2], group: &Group) -> Outcome<[Tally; 2]> {
         for turn in 0..2 {
             let of = (index + turn) % 2;
             let (text, cpu) =
-                systems[of].recognise(group.language, group.has_pauses, &file.path)?;
+                systems[of].recognise(group.language, group.has_pauses, &file.path, "")?;
             let words = normalised_words(&file.said).len();
             tallies[of].add(Tally {
                 words,

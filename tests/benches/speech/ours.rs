@@ -27,11 +27,16 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Outcome<()> 
         let mut parts = ask.split('\t');
         let (Some(language), Some(_), Some(path)) = (parts.next(), parts.next(), parts.next())
         else {
-            return Err("a line is language, pauses and path".into());
+            return Err("a line is language, pauses, path, and names if there are any".into());
         };
         let feed = recogniser.open_feed(FeedInfo {
             language: Language::parse(language)?,
-            prompt: String::new(),
+            names: parts
+                .next()
+                .into_iter()
+                .flat_map(|names| names.split(", "))
+                .map(str::to_owned)
+                .collect(),
             starts_ms: 0,
         })?;
         feed.push(std::fs::read(path)?.into())?;

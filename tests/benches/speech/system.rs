@@ -60,9 +60,11 @@ impl System {
         language: &str,
         has_pauses: bool,
         path: &Path,
+        names: &str,
     ) -> Outcome<(String, Duration)> {
         let before = self.cpu_time()?;
-        writeln!(self.asks, "{language}\t{has_pauses}\t{}", path.display())?;
+        let path = path.display();
+        writeln!(self.asks, "{language}\t{has_pauses}\t{path}\t{names}")?;
         let text = self.answer()?;
         Ok((text, self.cpu_time()?.saturating_sub(before)))
     }

@@ -218,13 +218,13 @@ impl Engine for Whisper {
         let mut choice = profile.choice();
         let assumed = choice.current();
         let mut spoken = assumed;
-        let mut heard = self.hear(assumed, profile.prompt(assumed), segment, &samples)?;
+        let mut heard = self.hear(assumed, &profile.prompt(assumed), segment, &samples)?;
         let duration = Duration::from_millis(segment.duration_ms());
         if choice.listens_to(duration) && self.models.tells_languages() {
             let shares = self.languages(assumed, &samples, choice.languages())?;
             spoken = choice.hear(duration, &shares);
             if spoken != assumed {
-                heard = self.hear(spoken, profile.prompt(spoken), segment, &samples)?;
+                heard = self.hear(spoken, &profile.prompt(spoken), segment, &samples)?;
             }
         }
         let doubt = match heard.verdict {
@@ -245,9 +245,9 @@ impl Engine for Whisper {
         let samples = long_enough(&segment.samples);
         let language = profile.spoken();
         let (id, prompt) = (self.models.of(language), profile.prompt(language));
-        let tokens = self.prompt_tokens(id, prompt);
+        let tokens = self.prompt_tokens(id, &prompt);
         let heard = self.pass(id, language, &samples, &tokens, Pass::Guess)?;
-        let heard = Heard::from(heard, segment, prompt);
+        let heard = Heard::from(heard, segment, &prompt);
         Ok(match heard.verdict {
             Verdict::Keep => heard.words,
             Verdict::Doubt(_) | Verdict::Invented => Vec::new(),
@@ -383,7 +383,7 @@ mod tests {
         let models = LoadedModels::load(model, Default::default()).unwrap();
         let queue = Arc::new(Queue::default());
         let mut whisper = Whisper::new(Arc::new(models), 5, Arc::clone(&queue));
-        let profile = FeedProfile::new(Language::RUSSIAN, String::new(), []);
+        let profile = FeedProfile::new(Language::RUSSIAN, Vec::new(), []);
         let segment = Segment {
             start_ms: 0,
             end_ms: 2_000,

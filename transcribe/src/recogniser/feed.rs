@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::queue::{Job, Queue, Work};
-use super::{Language, RecogniserError};
+use super::{Language, RecogniserError, names};
 use crate::decode::{DecodeError, PcmSink, TailDecoder};
 use crate::language_choice::LanguageChoice;
 use crate::segments::{Segment, Segmenter};
@@ -21,15 +21,15 @@ pub struct FeedId(pub(super) u64);
 pub struct FeedInfo {
     /// The speaker's language, else the hearing's.
     pub language: Language,
-    /// Names of the parties and legal terms in that language; may be empty. The first 223
-    /// tokens (about 700 letters) are used.
-    pub prompt: String,
+    /// Names that are likely to be said, as a document writes them: of people, places, companies. Of
+    /// those in the letters of the language that is spoken, about the first 700 letters are used.
+    pub names: Vec<String>,
     /// Where the file begins on the record clock, in ms.
     pub starts_ms: u64,
 }
 
 impl std::fmt::Debug for FeedInfo {
-    // The prompt holds names of parties.
+    // Names of parties are never logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedInfo")
             .field("language", &self.language)
@@ -40,9 +40,9 @@ impl std::fmt::Debug for FeedInfo {
 
 /// What a worker needs to know about a feed.
 pub(super) struct FeedProfile {
-    /// The speaker's language, in which the prompt is.
+    /// The speaker's language.
     language: Language,
-    prompt: String,
+    names: Vec<String>,
     /// Which language is spoken, as far as was heard.
     choice: Mutex<LanguageChoice>,
 }
@@ -51,22 +51,19 @@ impl FeedProfile {
     /// The speaker may speak any of `languages` beside their own.
     pub(super) fn new(
         language: Language,
-        prompt: String,
+        names: Vec<String>,
         languages: impl IntoIterator<Item = Language>,
     ) -> Self {
         Self {
             language,
-            prompt,
+            names,
             choice: Mutex::new(LanguageChoice::new(language, languages)),
         }
     }
 
     /// The prompt for words in this language; empty if there is none.
-    pub(super) fn prompt(&self, language: Language) -> &str {
-        match self.language == language {
-            true => &self.prompt,
-            false => "",
-        }
+    pub(super) fn prompt(&self, language: Language) -> String {
+        names::prompt(&self.names, language)
     }
 
     /// The language to assume.
@@ -90,7 +87,7 @@ impl FeedProfile {
 }
 
 impl std::fmt::Debug for FeedProfile {
-    // The prompt holds names of parties.
+    // Names of parties are never logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedProfile")
             .field("language", &self.language)

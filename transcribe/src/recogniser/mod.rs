@@ -10,6 +10,7 @@ mod feed;
 mod guards;
 mod language;
 mod loaded;
+mod names;
 mod queue;
 mod words;
 mod worker;
@@ -289,7 +290,7 @@ impl Recogniser {
             feed,
             profile: Arc::new(FeedProfile::new(
                 language,
-                info.prompt,
+                info.names,
                 self.languages.iter().copied(),
             )),
             segmenter: Segmenter::new(info.starts_ms),

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     fn segment(start_ms: u64) -> (Arc<FeedProfile>, Segment) {
-        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let segment = Segment {
             start_ms,
             end_ms: start_ms + 1_000,

@@ -220,7 +220,7 @@ mod tests {
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
         });
-        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let ends = jobs.iter().filter(|(_, start)| start.is_none()).count();
         for (feed, start) in jobs {
             let work = start.map_or(Work::End, |start_ms| {
@@ -308,7 +308,7 @@ mod tests {
             guesses: Mutex::default(),
         };
         let feed = FeedId(1);
-        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, String::new(), []));
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let segment = |seconds: u64| Segment {
             start_ms: 500,
             end_ms: 500 + seconds * 1_000,

@@ -9,7 +9,7 @@ use otyrys_transcribe::{FeedInfo, Language, RecogniserError};
 fn info() -> FeedInfo {
     FeedInfo {
         language: Language::RUSSIAN,
-        prompt: String::new(),
+        names: Vec::new(),
         starts_ms: 0,
     }
 }

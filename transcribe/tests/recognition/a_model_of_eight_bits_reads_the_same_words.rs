@@ -41,7 +41,7 @@ async fn it_is_half_as_large_and_reads_the_same_words() {
         let (recogniser, mut events) = crate::common::recogniser_with(model);
         let info = FeedInfo {
             language: Language::RUSSIAN,
-            prompt: String::new(),
+            names: Vec::new(),
             starts_ms: 0,
         };
         let feed = recogniser.open_feed(info).unwrap();

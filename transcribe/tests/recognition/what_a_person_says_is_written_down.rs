@@ -26,7 +26,7 @@ async fn ten_sentences_become_lines_with_their_times() {
     let feed = recogniser
         .open_feed(FeedInfo {
             language: Language::RUSSIAN,
-            prompt: String::new(),
+            names: Vec::new(),
             starts_ms: STARTS_MS,
         })
         .unwrap();

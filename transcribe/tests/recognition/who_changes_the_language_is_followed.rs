@@ -16,7 +16,7 @@ async fn written(utterances: &[Vec<f32>], languages: &[Language]) -> Vec<Line> {
     let (recogniser, mut events) = recogniser_of(languages);
     let info = FeedInfo {
         language: Language::RUSSIAN,
-        prompt: String::new(),
+        names: Vec::new(),
         starts_ms: 0,
     };
     let feed = recogniser.open_feed(info).unwrap();

@@ -15,7 +15,7 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
     let feed = recogniser
         .open_feed(FeedInfo {
             language: Language::RUSSIAN,
-            prompt: String::new(),
+            names: Vec::new(),
             starts_ms: 0,
         })
         .unwrap();

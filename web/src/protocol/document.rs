@@ -194,6 +194,12 @@ pub struct Means {
     pub model: Option<String>,
     /// SHA-256 of the model's file, lower-case hexadecimal.
     pub model_sha256: Option<String>,
+    /// Name of the model with which the record was heard again after the hearing, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_model: Option<String>,
+    /// SHA-256 of that model's file, lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub final_model_sha256: Option<String>,
 }
 
 impl ProtocolDocument {

@@ -188,6 +188,12 @@ fn means(document: &ProtocolDocument, words: &'static Wording) -> Vec<Block> {
     if let Some(sha256) = &means.model_sha256 {
         facts.push((labels.model_sha256, printable(sha256)));
     }
+    if let Some(model) = &means.final_model {
+        facts.push((labels.final_model, printable(model)));
+    }
+    if let Some(sha256) = &means.final_model_sha256 {
+        facts.push((labels.model_sha256, printable(sha256)));
+    }
     let mut blocks = Vec::new();
     if !document.record.is_empty() {
         blocks.push(Block::Text(labels.statement.to_owned()));

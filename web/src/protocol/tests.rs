@@ -84,6 +84,8 @@ fn document(language: Language) -> ProtocolDocument {
             version: "0.1.0".into(),
             model: Some("ggml-base".into()),
             model_sha256: Some("cd".repeat(32)),
+            final_model: Some("ggml-large-v3.bin".to_owned()),
+            final_model_sha256: Some("ef".repeat(32)),
         },
     }
 }

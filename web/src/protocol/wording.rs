@@ -102,6 +102,7 @@ pub struct MeansWords {
     pub model: &'static str,
     pub no_model: &'static str,
     pub model_sha256: &'static str,
+    pub final_model: &'static str,
 }
 
 /// The course of the session: what was said.

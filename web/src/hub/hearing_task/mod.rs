@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     cli::explain,
+    draft::Speech,
     edge::error::{hub_code, refusal_code},
     hub::HubError,
     jobs,
@@ -687,12 +688,12 @@ impl HearingTask {
             .filter(|(_, sinks)| sinks.contains(&Sink::Recorder))
             .filter_map(|(track, sinks)| {
                 let key = self.sessions.track_key(*track)?;
-                let person = &self.hearing.participant(track.participant)?.person;
+                let recognised = sinks.contains(&Sink::Recogniser);
                 let route = Route {
                     hearing: self.hearing.subject().id,
                     track: *track,
                     epoch: self.services.clock.instant(epoch),
-                    recognise: sinks.contains(&Sink::Recogniser).then_some(person.language),
+                    recognise: recognised.then(|| Speech::of(&self.hearing, track.participant)),
                 };
                 Some((key, route))
             })

@@ -56,6 +56,7 @@ pub(super) static WORDING: Wording = Wording {
         model: "Speech recognition model",
         no_model: "Speech was not recognised.",
         model_sha256: "SHA-256 of the model",
+        final_model: "Model with which the record was heard again after the session",
     },
     course: Course {
         on_record: "On record",

@@ -56,6 +56,7 @@ pub(super) static WORDING: Wording = Wording {
         model: "Сөйлеуді тану моделі",
         no_model: "Сөйлеуді тану жүргізілген жоқ.",
         model_sha256: "Модельдің SHA-256 мәні",
+        final_model: "Отырыстан кейін жазба қайта тыңдалған модель",
     },
     course: Course {
         on_record: "Жазба",

@@ -57,6 +57,7 @@ pub(super) static WORDING: Wording = Wording {
         model: "Модель распознавания речи",
         no_model: "Распознавание речи не проводилось.",
         model_sha256: "SHA-256 модели",
+        final_model: "Модель, которой запись прослушана повторно после заседания",
     },
     course: Course {
         on_record: "Запись",

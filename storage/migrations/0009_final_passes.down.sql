@@ -1,0 +1,2 @@
+DROP TABLE replaced_lines;
+DROP TABLE final_passes;
