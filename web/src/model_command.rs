@@ -1,4 +1,6 @@
-//! `otyrys model`: fetches, imports, quantises and checks speech models.
+//! `otyrys model`: fetches, imports, lists, quantises and checks speech models.
+
+mod list;
 
 use crate::{
     cli::{CommandError, tell},
@@ -17,6 +19,9 @@ pub enum ModelCommand {
         #[arg(value_parser = model_name)]
         name: ModelName,
     },
+    /// Lists the models that the server uses, those that can be fetched, and what else lies in the
+    /// folder of models.
+    List,
     /// Turns a CTranslate2 folder (model.bin, config.json, tokenizer.json, vocabulary.txt) into a
     /// ggml file.
     Import {
@@ -52,6 +57,7 @@ pub fn run(config: &Config, command: ModelCommand) -> Result<ExitCode, CommandEr
             })?;
             tell(&mut out, &format!("{} is installed.", fetched.display()));
         }
+        ModelCommand::List => tell(&mut out, list::listed(&config.draft).trim_end()),
         ModelCommand::Import { folder, output } => {
             let info = models::import_ctranslate2(&folder, &output)?;
             tell(&mut out, &describe(&output.display().to_string(), &info));

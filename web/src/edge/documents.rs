@@ -1,7 +1,12 @@
-//! The draft protocol of a closed hearing, for the bench, and how far its room file is.
+//! The draft protocol of a closed hearing, for the bench, and how far work on it is that takes long.
 
 use super::{AppState, error::ApiError, invitations::seat_cookie};
-use crate::{cli::explain, jobs::ROOM_FILE, secrets::hash_of, stores::Stores};
+use crate::{
+    cli::explain,
+    jobs::{FINAL_PASS, ROOM_FILE},
+    secrets::hash_of,
+    stores::Stores,
+};
 use axum::{
     Json,
     extract::{Path, State},
@@ -55,18 +60,18 @@ pub(super) async fn document(
     }
 }
 
-/// How far the room file of a hearing is.
+/// How far work on a closed hearing is.
 #[derive(Debug, Serialize)]
-pub(super) struct RoomFileProgress {
-    state: RoomFileState,
-    /// What is made of it, 0 to 100.
+pub(super) struct WorkProgress {
+    state: WorkState,
+    /// What is done of it, 0 to 100.
     percent: u64,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum RoomFileState {
-    /// The bundle is not sealed yet, or none is wanted.
+enum WorkState {
+    /// It has not begun, or is not wanted.
     None,
     Making,
     Ready,
@@ -75,27 +80,44 @@ enum RoomFileState {
 }
 
 pub(super) async fn room_file(
+    app: State<AppState>,
+    hearing: Path<HearingId>,
+    jar: CookieJar,
+) -> Result<Json<WorkProgress>, ApiError> {
+    progress_of(ROOM_FILE, app, hearing, jar).await
+}
+
+pub(super) async fn final_pass(
+    app: State<AppState>,
+    hearing: Path<HearingId>,
+    jar: CookieJar,
+) -> Result<Json<WorkProgress>, ApiError> {
+    progress_of(FINAL_PASS, app, hearing, jar).await
+}
+
+async fn progress_of(
+    kind: &str,
     State(app): State<AppState>,
     Path(hearing): Path<HearingId>,
     jar: CookieJar,
-) -> Result<Json<RoomFileProgress>, ApiError> {
+) -> Result<Json<WorkProgress>, ApiError> {
     if !reads_draft(&app, hearing, &jar).await? {
         return Err(ApiError(ErrorCode::NotSeated));
     }
     let jobs = app.stores.database.jobs(hearing).await?;
-    let job = jobs.into_iter().find(|job| job.kind == ROOM_FILE);
+    let job = jobs.into_iter().find(|job| job.kind == kind);
     Ok(Json(progress(job.as_ref())))
 }
 
-fn progress(job: Option<&Job>) -> RoomFileProgress {
+fn progress(job: Option<&Job>) -> WorkProgress {
     let noted = job.and_then(|job| job.payload.get("percent")?.as_u64());
     let (state, percent) = match job.map(|job| job.state) {
-        None => (RoomFileState::None, 0),
-        Some(JobState::Waiting | JobState::Leased) => (RoomFileState::Making, noted.unwrap_or(0)),
-        Some(JobState::Done) => (RoomFileState::Ready, 100),
-        Some(JobState::Failed) => (RoomFileState::Failed, noted.unwrap_or(0)),
+        None => (WorkState::None, 0),
+        Some(JobState::Waiting | JobState::Leased) => (WorkState::Making, noted.unwrap_or(0)),
+        Some(JobState::Done) => (WorkState::Ready, 100),
+        Some(JobState::Failed) => (WorkState::Failed, noted.unwrap_or(0)),
     };
-    RoomFileProgress { state, percent }
+    WorkProgress { state, percent }
 }
 
 fn document_of(stores: &Stores, hearing: HearingId, name: &str) -> Result<Vec<u8>, StorageError> {

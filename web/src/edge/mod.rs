@@ -98,6 +98,7 @@ pub fn router(state: AppState, registry: Router) -> Router {
             delete(playback::end),
         )
         .route("/hearings/{hearing}/room-file", get(documents::room_file))
+        .route("/hearings/{hearing}/final-pass", get(documents::final_pass))
         .route("/hearings/{hearing}/{document}", get(documents::document))
         .route("/demo", get(demo::seats))
         .route("/line-tests", post(line_test::open))

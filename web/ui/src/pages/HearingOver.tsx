@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import type { Seat } from "../api/invitations";
 import { readsDraft } from "../call/hearingState";
+import { FinalPassProgress } from "../components/FinalPassProgress";
 import { Icon } from "../components/Icon";
 import { PageFrame } from "../components/PageFrame";
 import { RecordOver } from "../components/RecordOver";
@@ -38,6 +39,7 @@ export function HearingOver({ seat, onReturn }: { seat: Seat; onReturn?: () => v
         <section className="card" data-testid="protocol-links">
           <h2>{t("over.protocolTitle")}</h2>
           <p role="status">{ready ? t("over.protocolLead") : t("over.protocolPreparing")}</p>
+          {!ready && <FinalPassProgress hearingId={hearing.id} />}
           <div className="button-row">
             {ready && FORMATS.map((format) => (
               <a
