@@ -8,10 +8,12 @@ speech="${OTYRYS_CACHE:-$HOME/.cache/otyrys}/speech"
 mkdir -p "$speech"
 cd "$speech"
 
-# festvox-ru: one man reading Russian, 16 kHz, with transcripts. asterisk: telephone prompts.
+# festvox-ru: one man reading Russian, 16 kHz, with transcripts. asterisk: telephone prompts, music on
+# hold. scratch, sound-theme-freedesktop: coughs, steps, doors, paper, telephones.
 for package in festvox-ru \
     asterisk-core-sounds-ru asterisk-core-sounds-ru-g722 \
-    asterisk-core-sounds-en asterisk-core-sounds-en-wav; do
+    asterisk-core-sounds-en asterisk-core-sounds-en-wav \
+    asterisk-moh-opsound-wav scratch sound-theme-freedesktop; do
     [ -d "$package" ] && continue
     # A file of an earlier, interrupted run is taken again by apt-get and checked by its hash.
     apt-get download "$package"

@@ -10,6 +10,7 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperState};
 use super::feed::FeedProfile;
 use super::guards::{self, Doubt, Verdict};
 use super::loaded::{LoadedModels, ModelId};
+use super::names::Names;
 use super::queue::Queue;
 use super::words::{self, Token, Word};
 use super::{FeedId, Language, Line};
@@ -154,20 +155,22 @@ impl Whisper {
     fn hear(
         &mut self,
         language: Language,
-        prompt: &str,
+        names: &Names,
         segment: &Segment,
         samples: &[f32],
     ) -> Result<Heard, String> {
         let id = self.models.of(language);
-        let tokens = self.prompt_tokens(id, prompt);
-        let heard = self.pass(id, language, samples, &tokens, Pass::Line)?;
-        let heard = Heard::from(heard, segment, prompt);
-        if heard.verdict == Verdict::Keep || tokens.is_empty() {
+        let heard = self.pass(id, language, samples, &[], Pass::Line)?;
+        let heard = Heard::from(heard, segment, None);
+        if !names.may_be_in(&heard.words) {
             return Ok(heard);
         }
-        // A prompt helps with names and now and then misleads: listen again without it.
-        let heard = self.pass(id, language, samples, &[], Pass::Line)?;
-        Ok(Heard::from(heard, segment, prompt))
+        let prompt = self.prompt_tokens(id, names.prompt());
+        let again = self.pass(id, language, samples, &prompt, Pass::Line)?;
+        let again = Heard::from(again, segment, Some(names.prompt()));
+        let is_better = again.verdict == Verdict::Keep
+            && names.said_in(&again.words) > names.said_in(&heard.words);
+        Ok(if is_better { again } else { heard })
     }
 
     /// How probable each of the languages is in the utterance that was heard last, in this one.
@@ -218,13 +221,13 @@ impl Engine for Whisper {
         let mut choice = profile.choice();
         let assumed = choice.current();
         let mut spoken = assumed;
-        let mut heard = self.hear(assumed, &profile.prompt(assumed), segment, &samples)?;
+        let mut heard = self.hear(assumed, &profile.names(assumed), segment, &samples)?;
         let duration = Duration::from_millis(segment.duration_ms());
         if choice.listens_to(duration) && self.models.tells_languages() {
             let shares = self.languages(assumed, &samples, choice.languages())?;
             spoken = choice.hear(duration, &shares);
             if spoken != assumed {
-                heard = self.hear(spoken, &profile.prompt(spoken), segment, &samples)?;
+                heard = self.hear(spoken, &profile.names(spoken), segment, &samples)?;
             }
         }
         let doubt = match heard.verdict {
@@ -244,10 +247,9 @@ impl Engine for Whisper {
     fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
         let samples = long_enough(&segment.samples);
         let language = profile.spoken();
-        let (id, prompt) = (self.models.of(language), profile.prompt(language));
-        let tokens = self.prompt_tokens(id, &prompt);
-        let heard = self.pass(id, language, &samples, &tokens, Pass::Guess)?;
-        let heard = Heard::from(heard, segment, &prompt);
+        let id = self.models.of(language);
+        let heard = self.pass(id, language, &samples, &[], Pass::Guess)?;
+        let heard = Heard::from(heard, segment, None);
         Ok(match heard.verdict {
             Verdict::Keep => heard.words,
             Verdict::Doubt(_) | Verdict::Invented => Vec::new(),
@@ -272,12 +274,12 @@ struct Heard {
 }
 
 impl Heard {
-    fn from(tokens: Vec<Token>, segment: &Segment, prompt: &str) -> Self {
+    fn from(tokens: Vec<Token>, segment: &Segment, prompt: Option<&str>) -> Self {
         let sum: f32 = tokens.iter().map(|t| t.probability.max(1e-9).ln()).sum();
         let mean_logprob = sum / tokens.len().max(1) as f32;
         let mut words = words::join(&tokens, segment.start_ms, segment.end_ms);
         guards::strip_inventions(&mut words);
-        let verdict = guards::judge(&words, mean_logprob, segment.duration_ms(), Some(prompt));
+        let verdict = guards::judge(&words, mean_logprob, segment.duration_ms(), prompt);
         Self {
             words,
             mean_logprob,

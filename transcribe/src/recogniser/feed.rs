@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::names::Names;
 use super::queue::{Job, Queue, Work};
-use super::{Language, RecogniserError, names};
+use super::{Language, RecogniserError};
 use crate::decode::{DecodeError, PcmSink, TailDecoder};
 use crate::language_choice::LanguageChoice;
 use crate::segments::{Segment, Segmenter};
@@ -61,9 +62,9 @@ impl FeedProfile {
         }
     }
 
-    /// The prompt for words in this language; empty if there is none.
-    pub(super) fn prompt(&self, language: Language) -> String {
-        names::prompt(&self.names, language)
+    /// The names that may be said in this language.
+    pub(super) fn names(&self, language: Language) -> Names {
+        Names::of(&self.names, language)
     }
 
     /// The language to assume.

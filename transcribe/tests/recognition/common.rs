@@ -180,6 +180,38 @@ pub(crate) fn webm_with_gap(samples: &[f32], at: usize, gap_ms: u64) -> Vec<u8> 
     file
 }
 
+/// A file that `tests/speech/fetch.sh` brings.
+pub(crate) fn speech(path: &Path) -> PathBuf {
+    present(
+        cache().join("speech").join(path),
+        "run tests/speech/fetch.sh",
+    )
+}
+
+/// The sound of a file that GStreamer reads, 16 kHz mono.
+pub(crate) fn recording(path: &Path) -> Vec<f32> {
+    gst::init().unwrap();
+    let pipeline = gst::parse::launch(&format!(
+        "filesrc location={} ! decodebin ! audioconvert ! audioresample \
+         ! audio/x-raw,format=F32LE,rate=16000,channels=1 ! appsink name=out sync=false",
+        path.display()
+    ))
+    .unwrap()
+    .downcast::<gst::Pipeline>()
+    .unwrap();
+    let target: AppSink = pipeline.by_name("out").unwrap().downcast().unwrap();
+    pipeline.set_state(gst::State::Playing).unwrap();
+    let mut samples = Vec::new();
+    while let Ok(sample) = target.pull_sample() {
+        let bytes = sample.buffer().unwrap().map_readable().unwrap();
+        let frames = bytes.chunks_exact(4);
+        samples.extend(frames.map(|b| f32::from_le_bytes(b.try_into().unwrap())));
+    }
+    pipeline.set_state(gst::State::Null).unwrap();
+    assert!(!samples.is_empty(), "{} has no sound", path.display());
+    samples
+}
+
 pub(crate) fn silence(ms: usize) -> Vec<f32> {
     vec![0.0; ms * 16]
 }
