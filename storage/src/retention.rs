@@ -144,10 +144,16 @@ impl Database {
             if changed.rows_affected() == 0 {
                 return Err(StorageError::KeyMissing(hearing));
             }
-            sqlx::query("DELETE FROM draft_lines WHERE hearing = $1")
-                .bind(hearing.to_string())
-                .execute(&mut *transaction)
-                .await?;
+            // The edits refer to the lines.
+            for said in [
+                "DELETE FROM line_edits WHERE hearing = $1",
+                "DELETE FROM draft_lines WHERE hearing = $1",
+            ] {
+                sqlx::query(said)
+                    .bind(hearing.to_string())
+                    .execute(&mut *transaction)
+                    .await?;
+            }
         }
         append(&mut transaction, hearing, events).await?;
         transaction.commit().await?;
