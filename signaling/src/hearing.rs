@@ -2,7 +2,10 @@
 
 use crate::{Language, Place, Role, TrackRef, TrackSource, what_is_played_back, wire::Act};
 use jiff::Timestamp;
-use otyrys_storage::ids::{HearingId, ParticipantId, SegmentId};
+use otyrys_storage::{
+    Digest,
+    ids::{HearingId, LineId, ParticipantId, SegmentId},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use ts_rs::TS;
@@ -179,6 +182,14 @@ pub enum Command {
         /// From and to, milliseconds into the record, for each stretch.
         stretches: Vec<(u64, u64)>,
     },
+    /// The person writes something else in place of a line of the draft. The text itself is kept
+    /// beside the line and not in the log.
+    EditLine {
+        /// Which line.
+        line: LineId,
+        /// Salted hash of the text; none: the machine's text again.
+        sha256: Option<Digest>,
+    },
     /// A person took the seat of a rehearsal participant (server only).
     SeatTaken {
         /// Whose seat.
@@ -306,6 +317,11 @@ pub enum HearingEvent {
         tracks: BTreeSet<TrackRef>,
         from_ms: u64,
         to_ms: u64,
+    },
+    LineEdited {
+        line: LineId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<Digest>,
     },
     SeatTaken {
         participant: ParticipantId,
@@ -685,6 +701,15 @@ impl Hearing {
                 }
                 return self.decide_act(now, act);
             }
+            Command::EditLine { line, sha256 } => {
+                if !participant.person.role.conducts() || !participant.is_admitted() {
+                    return Err(Refusal::NotAllowed);
+                }
+                vec![HearingEvent::LineEdited {
+                    line: *line,
+                    sha256: *sha256,
+                }]
+            }
             Command::ListenBack { tracks, from_ms } => {
                 if tracks.is_empty() || !tracks.is_subset(&what_is_played_back(self, id)) {
                     return Err(Refusal::NotAllowed);
@@ -789,6 +814,8 @@ impl Hearing {
                     participant: *participant,
                 }
             }
+            // It is decided on as `Command::EditLine`, after its text was put away.
+            Act::EditLine { .. } => return Err(Refusal::NotAllowed),
             Act::Start
             | Act::Record { .. }
             | Act::Recess { .. }
@@ -902,6 +929,7 @@ impl Hearing {
             | HearingEvent::RecordDamaged { .. }
             | HearingEvent::DestructionApproved
             | HearingEvent::KeyDestroyed
+            | HearingEvent::LineEdited { .. }
             | HearingEvent::ListeningBegan { .. }
             | HearingEvent::Listened { .. } => {}
         }

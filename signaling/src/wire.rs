@@ -8,8 +8,10 @@
 //! [`Offer::sources`]) and `recvonly` sections, the *slots*, which the server fills with tracks
 //! as it sees fit and names in [`ServerMessage::Slots`].
 
+mod line_edit;
 mod playback;
 
+pub use line_edit::{LineEdit, MAX_EDIT_CHARS};
 pub use playback::{Listen, ListeningId, Loudness, RecordList, RecordedPerson, RecordedSegment};
 
 use crate::{
@@ -247,6 +249,15 @@ pub enum Act {
     },
     /// Ends the hearing. Irreversible.
     Close,
+    /// Writes something else in place of a line of the draft. The machine's text stays beside it.
+    EditLine {
+        /// Which.
+        #[ts(type = "string")]
+        line: LineId,
+        /// At most [`MAX_EDIT_CHARS`] characters, at least a word. Absent: the machine's text
+        /// again.
+        text: Option<String>,
+    },
     /// Makes a new invitation link for a person; the old one and its seat stop working.
     RenewLink {
         /// Who.
@@ -498,6 +509,9 @@ pub struct DraftLine {
     /// order, and apart from each other.
     #[serde(default)]
     pub written: Vec<WrittenWords>,
+    /// What a person made of it last. Absent: nobody touched it.
+    #[serde(default)]
+    pub edited: Option<LineEdit>,
 }
 
 /// Words of a line that are written otherwise than they were spoken.

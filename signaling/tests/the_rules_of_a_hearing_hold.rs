@@ -7,6 +7,7 @@ use otyrys_signaling::{
     Actor, Command, Hearing, HearingEvent, HearingState, Presence, RecordFault, Refusal, Stage,
     hearing_view, wire::Act,
 };
+use otyrys_storage::{Digest, ids::LineId};
 use std::collections::BTreeSet;
 
 #[test]
@@ -224,4 +225,26 @@ fn whoever_opens_a_renewed_link_is_admitted_anew() {
     court.waits(seat);
     let presence = court.hearing.participant(seat).unwrap().presence();
     assert_eq!(presence, Presence::Waiting);
+}
+
+#[test]
+fn judge_and_clerk_correct_the_draft_until_the_hearing_is_closed() {
+    let mut court = Court::in_session_on_record();
+    let (line, sha256) = (LineId::generate(), Some(Digest::of(b"a text")));
+    let edit = Command::EditLine { line, sha256 };
+    for who in [court.judge, court.clerk] {
+        let edited = HearingEvent::LineEdited { line, sha256 };
+        assert_eq!(court.does(who, edit.clone()), Ok(vec![edited]));
+    }
+    let undone = Command::EditLine { line, sha256: None };
+    assert!(court.does(court.clerk, undone).is_ok());
+    court.waits(court.witness);
+    for who in [court.defendant, court.witness, court.technician] {
+        let refused = court.does(who, edit.clone());
+        assert_eq!(refused, Err(Refusal::NotAllowed));
+    }
+    let by_server = court.happens(Actor::Server, edit.clone());
+    assert_eq!(by_server, Err(Refusal::NotAllowed));
+    court.does(court.judge, act(Act::Close)).unwrap();
+    assert_eq!(court.does(court.clerk, edit), Err(Refusal::WrongState));
 }

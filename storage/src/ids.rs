@@ -55,6 +55,8 @@ ids! {
     SegmentId,
     /// One line of the draft protocol.
     LineId,
+    /// One edit of a line by a person.
+    LineEditId,
     /// A unit of deferred work.
     JobId,
 }

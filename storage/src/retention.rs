@@ -144,11 +144,13 @@ impl Database {
             if changed.rows_affected() == 0 {
                 return Err(StorageError::KeyMissing(hearing));
             }
-            for delete in [
+            // Edits and what gave way refer to the lines.
+            for said in [
+                "DELETE FROM line_edits WHERE hearing = $1",
                 "DELETE FROM replaced_lines WHERE hearing = $1",
                 "DELETE FROM draft_lines WHERE hearing = $1",
             ] {
-                sqlx::query(delete)
+                sqlx::query(said)
                     .bind(hearing.to_string())
                     .execute(&mut *transaction)
                     .await?;

@@ -9,8 +9,8 @@ use crate::{
     draft::Draft,
     hub::{self, HubError},
     protocol::{
-        CourtTime, DamagedPiece, DraftText, HearingFacts, Means, Person, ProtocolDocument,
-        ProtocolError, RecordFile, SpokenWord, StageMark, WrittenWords,
+        CourtTime, DamagedPiece, DraftText, EditedText, HearingFacts, Means, Person,
+        ProtocolDocument, ProtocolError, RecordFile, SpokenWord, StageMark, WrittenWords,
     },
     recording::source_named,
     stores::Stores,
@@ -263,6 +263,14 @@ fn person(participant: &Participant) -> Person {
 /// A line under the person whose track it came from.
 fn text_of(hearing: &Hearing, line: DraftLine) -> Option<DraftText> {
     let person = &hearing.participant(line.participant)?.person;
+    let edited = line.edited.and_then(|edit| {
+        Some(EditedText {
+            text: edit.text?,
+            by: edit.by,
+            name: hearing.participant(edit.by)?.person.name.clone(),
+            at: edit.at,
+        })
+    });
     Some(DraftText {
         id: line.id,
         participant: line.participant,
@@ -293,6 +301,7 @@ fn text_of(hearing: &Hearing, line: DraftLine) -> Option<DraftText> {
                 text: words.text,
             })
             .collect(),
+        edited,
     })
 }
 

@@ -11,10 +11,10 @@ pub(crate) use speech::Speech;
 use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
 use otyrys_signaling::{
     Language,
-    wire::{DraftGuess, DraftLine, DraftOffReason, DraftState, Word, WrittenWords},
+    wire::{DraftGuess, DraftLine, DraftOffReason, DraftState, LineEdit, Word, WrittenWords},
 };
 use otyrys_storage::{
-    LineRow, SegmentFacts, StorageError,
+    LineEditRow, LineRow, SegmentFacts, StorageError,
     ids::{HearingId, LineId, SegmentId},
 };
 use otyrys_transcribe::{
@@ -184,8 +184,21 @@ impl Draft {
 
     /// The stored lines of a hearing, in the order in which they were spoken.
     pub(crate) async fn lines(&self, hearing: HearingId) -> Result<Vec<DraftLine>, StorageError> {
-        let rows = self.inner.stores.database.lines(hearing).await?;
-        rows.into_iter().map(line_of).collect()
+        let database = &self.inner.stores.database;
+        // The lines first: an edit that comes in between is of a line that is known.
+        let rows = database.lines(hearing).await?;
+        // Of one line the last edit stays, as they come in their order.
+        let edits = database.line_edits(hearing).await?;
+        let mut last: HashMap<LineId, LineEditRow> = edits
+            .into_iter()
+            .map(|edit| (edit.edit.line, edit))
+            .collect();
+        rows.into_iter()
+            .map(|row| {
+                let edit = last.remove(&row.id);
+                line_of(row, edit)
+            })
+            .collect()
     }
 
     /// Waits for the tasks. The stop token must be cancelled first.
@@ -300,7 +313,7 @@ impl Draft {
                 return None;
             }
         }
-        let line = line_of(row).ok()?;
+        let line = line_of(row, None).ok()?;
         Some((Some(hearing), DraftNotice::Line(line)))
     }
 
@@ -431,7 +444,7 @@ fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-fn line_of(row: LineRow) -> Result<DraftLine, StorageError> {
+fn line_of(row: LineRow, edit: Option<LineEditRow>) -> Result<DraftLine, StorageError> {
     let corrupt = |error: serde_json::Error| StorageError::Corrupt {
         what: format!("line {}", row.id),
         reason: error.to_string(),
@@ -447,6 +460,12 @@ fn line_of(row: LineRow) -> Result<DraftLine, StorageError> {
         text: row.text,
         confidence: row.confidence,
         weak: row.weak,
+        edited: edit.map(|LineEditRow { edit, revision }| LineEdit {
+            text: edit.text,
+            by: edit.editor,
+            at: edit.at.to_string(),
+            revision,
+        }),
     })
 }
 

@@ -13,6 +13,7 @@ mod a_seat_belongs_to_one_browser;
 mod a_witness_signs_one_history_only;
 mod authority;
 mod common;
+mod edits_of_lines_are_kept_beside_the_machines_text;
 mod jobs_and_deliveries_outlive_the_process;
 mod one_flipped_byte_in_a_bundle_is_found;
 mod the_event_chain_cannot_be_rewritten;

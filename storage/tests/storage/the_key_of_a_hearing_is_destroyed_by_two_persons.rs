@@ -2,8 +2,8 @@
 
 use crate::common::{Court, at, closed_hearing, event, files_under};
 use otyrys_storage::{
-    Approval, Bundle, Database, Kept, LineRow, StorageError,
-    ids::{LineId, SegmentId},
+    Approval, Bundle, Database, Kept, LineRow, NewLineEdit, StorageError,
+    ids::{LineEditId, LineId, SegmentId},
 };
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -41,6 +41,7 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     assert_eq!(open, None, "it is not closed");
     let kept = close(&court).await;
     let spoken = "words that were recognised";
+    let corrected = "words that a person wrote";
     let line = LineRow {
         id: LineId::generate(),
         participant: court.judge,
@@ -56,6 +57,17 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
         written: json!([]),
     };
     database.put_line(hearing, &line).await.unwrap();
+    let edit = NewLineEdit {
+        id: LineEditId::generate(),
+        line: line.id,
+        text: Some(corrected.to_owned()),
+        editor: court.judge,
+        at: at(70),
+    };
+    database
+        .append_line_edit(hearing, Vec::new(), edit)
+        .await
+        .unwrap();
     let wrapped = fs::read_to_string(spool.hearing_dir(hearing).join("hearing.key")).unwrap();
     let secret = wrapped.split("\"key\":\"").nth(1).unwrap()[..96].to_owned();
 
@@ -116,7 +128,7 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     // What does not: the wrapped key and the words, in any file.
     for file in left {
         let bytes = fs::read(court.dir.path().join(&file)).unwrap();
-        for lost in [secret.as_bytes(), spoken.as_bytes()] {
+        for lost in [secret.as_bytes(), spoken.as_bytes(), corrected.as_bytes()] {
             let found = bytes.windows(lost.len()).any(|window| window == lost);
             assert!(!found, "{file}");
         }

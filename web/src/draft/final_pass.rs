@@ -21,7 +21,7 @@ use otyrys_storage::{
     ids::{HearingId, LineId},
 };
 use otyrys_transcribe::{Line, Recogniser, RecogniserError, RecogniserEvent};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
@@ -147,7 +147,9 @@ impl Again<'_> {
             .into_iter()
             .map(|line| row_of(line, facts, model, corrections))
             .collect();
-        let (kept, replaced) = chosen(&earlier, later);
+        let edits = self.stores.database.line_edits(hearing).await?;
+        let edited = edits.iter().map(|row| row.edit.line).collect();
+        let (kept, replaced) = chosen(&earlier, later, &edited);
         let pass = FinalPass {
             segment: facts.segment,
             model: self.model.name.clone(),
@@ -218,13 +220,17 @@ impl Pace for WhenNobodySpeaks<'_> {
 }
 
 /// The lines that are new, and those that give way to them.
-fn chosen(earlier: &[LineRow], later: Vec<LineRow>) -> (Vec<LineRow>, Vec<LineId>) {
+fn chosen(
+    earlier: &[LineRow],
+    later: Vec<LineRow>,
+    edited: &HashSet<LineId>,
+) -> (Vec<LineRow>, Vec<LineId>) {
     let candidate = |line: &LineRow| Candidate {
         start_ms: line.start_ms,
         end_ms: line.end_ms,
         words: line.text.split_whitespace().count(),
         weak: line.weak,
-        edited: false,
+        edited: edited.contains(&line.id),
     };
     let candidates = |lines: &[LineRow]| lines.iter().map(candidate).collect::<Vec<_>>();
     let Choice { kept, replaced } = compare_and_keep(&candidates(earlier), &candidates(&later));

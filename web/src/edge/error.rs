@@ -95,6 +95,7 @@ pub(crate) fn offer_code(error: &MediaError) -> ErrorCode {
 pub fn hub_code(error: &HubError) -> ErrorCode {
     match error {
         HubError::Refused(refusal) => refusal_code(*refusal),
+        HubError::LineText => ErrorCode::BadMessage,
         HubError::UnknownHearing => ErrorCode::NotFound,
         HubError::Stopping => ErrorCode::Unavailable,
         HubError::Storage(error) => storage_code(error),

@@ -55,6 +55,9 @@ pub enum HubError {
     /// The hearing refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// What is to stand in place of a line says nothing, or too much.
+    #[error("this cannot stand in place of a line")]
+    LineText,
     /// There is no such hearing.
     #[error("no such hearing")]
     UnknownHearing,

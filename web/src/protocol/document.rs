@@ -101,6 +101,22 @@ pub struct DraftText {
     /// In order, and apart from each other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub written: Vec<WrittenWords>,
+    /// What a person wrote in its place, if one did: the renderings show it and say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<EditedText>,
+}
+
+/// What a person wrote in place of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedText {
+    /// Their text.
+    pub text: String,
+    /// Whose place in the hearing they have.
+    pub by: ParticipantId,
+    /// Their name.
+    pub name: String,
+    /// When, RFC 3339, UTC.
+    pub at: String,
 }
 
 /// Words of a line that are written otherwise than they were spoken.
@@ -118,6 +134,9 @@ impl DraftText {
     /// The text as the renderings write it.
     #[must_use]
     pub fn as_written(&self) -> String {
+        if let Some(edited) = &self.edited {
+            return edited.text.clone();
+        }
         if self.written.is_empty() {
             return self.text.clone();
         }

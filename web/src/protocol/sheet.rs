@@ -286,8 +286,12 @@ fn course(document: &ProtocolDocument, words: &'static Wording) -> Vec<Block> {
 
 fn spoken_line(line: &DraftText, proceedings: Language, words: &'static Wording) -> SpokenLine {
     let language = (line.language != proceedings).then(|| words.spoken_in(line.language));
-    let weak = line.weak.then_some(words.course.weak);
-    let marks: Vec<_> = language.into_iter().chain(weak).collect();
+    // Somebody read what they corrected: the machine's doubts are about another text.
+    let state = match line.edited {
+        Some(_) => Some(words.course.edited),
+        None => line.weak.then_some(words.course.weak),
+    };
+    let marks: Vec<_> = language.into_iter().chain(state).collect();
     SpokenLine {
         anchor: format!("line-{}", line.id),
         time: record_clock(line.start_ms),

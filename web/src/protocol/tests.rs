@@ -67,6 +67,7 @@ fn document(language: Language) -> ProtocolDocument {
                 confidence: 0.5,
             }],
             written: Vec::new(),
+            edited: None,
         }],
         record: vec![RecordFile {
             participant: judge,
@@ -239,6 +240,32 @@ fn renderings_write_numbers_as_a_protocol_does() {
             .to_json()
             .unwrap()
             .contains("По статье сто пять, часть вторая.")
+    );
+}
+
+#[test]
+fn a_corrected_line_is_shown_as_corrected_and_the_machines_text_is_kept() {
+    let mut document = document(Language::Ru);
+    let line = &mut document.lines[0];
+    line.text = "Свидетель кимов.".to_owned();
+    line.edited = Some(EditedText {
+        text: "Свидетель <Акимов>.".to_owned(),
+        by: line.participant,
+        name: "Сапарова Гүлнар".to_owned(),
+        at: "2026-11-21T04:00:00Z".to_owned(),
+    });
+    let page = document.to_html(None).unwrap();
+    assert!(!page.contains("кимов."), "{page}");
+    assert!(page.contains("Акимов"));
+    assert!(page.contains("[исправлено судом]"), "{page}");
+    let texts = docx_texts(&document.to_docx(None).unwrap()).join("\n");
+    assert!(texts.contains("Свидетель <Акимов>."));
+    assert!(texts.contains("исправлено судом"));
+    let json = document.to_json().unwrap();
+    assert!(json.contains("Свидетель кимов.") && json.contains("Свидетель <Акимов>."));
+    assert_eq!(
+        serde_json::from_str::<ProtocolDocument>(&json).unwrap(),
+        document
     );
 }
 

@@ -113,6 +113,8 @@ pub struct Course {
     pub heading: &'static str,
     pub clock_note: &'static str,
     pub weak: &'static str,
+    /// Of a line that a person corrected.
+    pub edited: &'static str,
     /// "In Kazakh", "in Russian", "in English".
     pub spoken_in: [&'static str; 3],
     pub empty: &'static str,

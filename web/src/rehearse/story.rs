@@ -124,6 +124,7 @@ mod tests {
                 weak: true,
                 words: Vec::new(),
                 written: Vec::new(),
+                edited: None,
             }))
             .unwrap();
         let told = String::from_utf8(told).unwrap();

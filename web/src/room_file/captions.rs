@@ -67,6 +67,7 @@ mod tests {
             weak: false,
             words: Vec::new(),
             written: Vec::new(),
+            edited: None,
         };
         let stretch = |from_ms, to_ms| Stretch { from_ms, to_ms };
         let stretches = Stretches::new([stretch(0, 1_000), stretch(3_600_000, 7_200_000)]);

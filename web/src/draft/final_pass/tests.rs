@@ -8,7 +8,10 @@ use crate::{
 use gstreamer::{self as gst, prelude::*};
 use gstreamer_app::{AppSink, AppSrc};
 use jiff::Timestamp;
-use otyrys_storage::{Job, NewJob, NewParticipant, ids::ParticipantId};
+use otyrys_storage::{
+    Job, NewJob, NewLineEdit, NewParticipant,
+    ids::{LineEditId, ParticipantId},
+};
 use otyrys_transcribe::{Corrections, wer};
 use serde_json::{Value, json};
 
@@ -183,6 +186,33 @@ async fn what_was_said_is_heard_again_and_the_better_draft_stays() {
     let missing = ModelFiles::new("/nowhere.bin".into(), Default::default());
     scene.hear_again(missing).await.unwrap();
     assert_eq!(scene.lines().await, lines);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_put_right_stays() {
+    let [first, _] = clips();
+    let sound = first.samples().unwrap();
+    let ends_ms = 10_000 + u32::try_from(sound.len() / (RATE / 1_000)).unwrap();
+    let scene = scene(&webm(&sound)).await;
+    let line = live(&scene.facts, 10_100, ends_ms - 100, "не то");
+    let database = &scene.court.stores.database;
+    database.put_line(scene.hearing, &line).await.unwrap();
+    let edit = NewLineEdit {
+        id: LineEditId::generate(),
+        line: line.id,
+        text: Some("то самое".to_owned()),
+        editor: scene.facts.participant,
+        at: Timestamp::now(),
+    };
+    let stored = database.append_line_edit(scene.hearing, Vec::new(), edit);
+    stored.await.unwrap();
+    let models = DraftConfig::default().live_models();
+    scene.hear_again(models).await.unwrap();
+    assert_eq!(scene.lines().await, [line]);
+    let shown = scene.draft.lines(scene.hearing).await.unwrap();
+    let edited = shown[0].edited.as_ref();
+    let text = edited.and_then(|edit| edit.text.as_deref());
+    assert_eq!(text, Some("то самое"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The task of one hearing: the only one who changes its state.
 
+mod editing;
 mod listening;
 mod media;
 
@@ -304,6 +305,12 @@ impl HearingTask {
         act: Act,
     ) -> Result<(), HubError> {
         let actor = Actor::Participant(participant);
+        if let Act::EditLine { line, text } = act {
+            let outcome = self.edit_line(participant, origin, line, text).await;
+            let (error, link) = (outcome.err().map(|error| hub_code(&error)), None);
+            self.tell(from, ServerMessage::Result { id, error, link });
+            return Ok(());
+        }
         let renewed = match &act {
             Act::RenewLink { participant } => Some(*participant),
             _ => None,

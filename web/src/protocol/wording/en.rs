@@ -64,6 +64,7 @@ pub(super) static WORDING: Wording = Wording {
         clock_note: "Times are hours, minutes and seconds from the beginning of the audio and \
             video record. The speaker is given by the track on which the speech was recorded.",
         weak: "unreviewed, weak model",
+        edited: "corrected by the court",
         spoken_in: ["in Kazakh", "in Russian", "in English"],
         empty: "No speech was recognised.",
     },

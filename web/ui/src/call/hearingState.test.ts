@@ -53,7 +53,7 @@ function hearing(change: Partial<HearingView> = {}): HearingView {
 }
 
 function line(id: string, start_ms: number, text = id): DraftLine {
-  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [], written: [] };
+  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [], written: [], edited: null };
 }
 
 function inHearing(change: Partial<HearingView>, state: Partial<HearingSnapshot> = {}): HearingSnapshot {
@@ -177,4 +177,15 @@ describe("shownPictures", () => {
   it("shows nothing of a page that nobody sees", () => {
     expect(shownPictures(state, true).map(({ view }) => view)).toEqual(["hidden", "hidden"]);
   });
+});
+
+it("keeps an edit when the line from before it comes later", () => {
+  const edited = (revision: number, text: string | null) => ({
+    ...line("a", 1),
+    edited: { text, by: "clerk", at: "2026-11-23T05:00:00Z", revision },
+  });
+  const [corrected, undone] = [edited(1, "corrected"), edited(2, null)];
+  expect(withLine([corrected], line("a", 1))).toEqual([corrected]);
+  expect(withLine([undone], corrected)).toEqual([undone]);
+  expect(withLine([corrected], undone)).toEqual([undone]);
 });

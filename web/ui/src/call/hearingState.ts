@@ -104,8 +104,11 @@ export function afterMessage(
   }
 }
 
-/** The lines with this one put in by its start, replacing an earlier one of the same id. */
+/** The lines with this one put in by its start, replacing an earlier one of the same id, but never a later edit of it. */
 export function withLine(lines: readonly DraftLine[], line: DraftLine): readonly DraftLine[] {
+  // The stored lines come bit by bit to who joins late: an edit made meanwhile overtakes them.
+  const there = lines.find(({ id }) => id === line.id);
+  if ((there?.edited?.revision ?? 0) > (line.edited?.revision ?? 0)) return lines;
   const others = lines.filter(({ id }) => id !== line.id);
   let at = others.length;
   while (at > 0 && startsAfter(others[at - 1], line)) at -= 1;

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { piecesOf } from "./writtenLine";
+import type { DraftLine } from "../wire/DraftLine";
+import { piecesOf, textOf } from "./writtenLine";
 
 const words = (text: string, doubted = "") =>
   text.split(" ").map((word) => ({ text: word, start_ms: 0, end_ms: 0, confidence: word === doubted ? 0.2 : 0.9 }));
@@ -23,4 +24,15 @@ it("is the words alone where nothing is written otherwise", () => {
     { text: "Суд", doubtful: false },
     { text: "идёт.", doubtful: false },
   ]);
+});
+
+it("says what a person wrote, and what the machine wrote when that was taken back", () => {
+  const line: DraftLine = {
+    id: "l", participant: "p", start_ms: 0, end_ms: 900, text: "сто пять", language: "ru", confidence: 1, weak: false,
+    words: ["сто", "пять"].map((text) => ({ text, start_ms: 0, end_ms: 0, confidence: 1 })),
+    written: [{ first: 0, count: 2, text: "105" }],
+    edited: null,
+  };
+  const edited = (text: string | null): DraftLine => ({ ...line, edited: { text, by: "p", at: "", revision: 1 } });
+  expect([line, edited("106"), edited(null)].map(textOf)).toEqual(["105", "106", "105"]);
 });

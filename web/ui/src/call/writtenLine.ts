@@ -1,3 +1,4 @@
+import type { DraftLine } from "../wire/DraftLine";
 import type { Word } from "../wire/Word";
 import type { WrittenWords } from "../wire/WrittenWords";
 
@@ -11,6 +12,11 @@ export type Piece = {
   spoken?: string;
   doubtful: boolean;
 };
+
+/** What a line says as one text: a person's, or the machine's as a protocol writes it. */
+export function textOf({ words, written, edited }: DraftLine): string {
+  return edited?.text ?? piecesOf(words, written).map(({ text }) => text).join(" ");
+}
 
 /** A line as a protocol writes it. */
 export function piecesOf(words: readonly Word[], written: readonly WrittenWords[]): Piece[] {

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
+import { textOf } from "../call/writtenLine";
 import { formatClock } from "../i18n/format";
 import type { DraftGuess } from "../wire/DraftGuess";
 import type { DraftLine } from "../wire/DraftLine";
@@ -9,6 +10,7 @@ import type { Language } from "../wire/Language";
 import type { ParticipantView } from "../wire/ParticipantView";
 import { Icon } from "./Icon";
 import { LineLanguage } from "./LineLanguage";
+import { LineEditor } from "./LineEditor";
 import { LineText } from "./LineText";
 
 /** Less behind than this is up to date for a reader, in milliseconds. */
@@ -26,10 +28,12 @@ type Props = {
   language: Language;
   /** Plays the record from a moment on. */
   onListen: (ms: number) => void;
+  /** Corrects a line, or takes that back; whether it was done. Absent: this person may not. */
+  onEdit?: ((line: string, text: string | null) => Promise<boolean>) | undefined;
 };
 
 /** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
-export function DraftPanel({ lines, guesses, draft, people, language, onListen }: Props) {
+export function DraftPanel({ lines, guesses, draft, people, language, onListen, onEdit }: Props) {
   const { t } = useTranslation();
   const list = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -71,8 +75,10 @@ export function DraftPanel({ lines, guesses, draft, people, language, onListen }
               key={entry.line.id}
               line={entry.line}
               person={byId.get(entry.line.participant)}
+              editor={byId.get(entry.line.edited?.by ?? "")}
               proceedings={language}
               onListen={onListen}
+              onEdit={onEdit}
             />
           ) : (
             <Guess key={entry.participant} guess={entry.guess} person={byId.get(entry.participant)} />
@@ -126,12 +132,17 @@ function DraftStatus({ draft }: { draft: DraftState | null }) {
 type LineProps = {
   line: DraftLine;
   person: ParticipantView | undefined;
+  /** Who corrected it. */
+  editor: ParticipantView | undefined;
   proceedings: Language;
   onListen: (ms: number) => void;
+  onEdit: Props["onEdit"];
 };
 
-function Line({ line, person, proceedings, onListen }: LineProps) {
+function Line({ line, person, editor, proceedings, onListen, onEdit }: LineProps) {
   const { t } = useTranslation();
+  const [editing, setEditing] = useState(false);
+  const edited = typeof line.edited?.text === "string";
   return (
     <li
       className="line"
@@ -153,13 +164,37 @@ function Line({ line, person, proceedings, onListen }: LineProps) {
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
         <LineLanguage language={line.language} proceedings={proceedings} />
-        {line.weak && (
+        {edited && (
+          <b className="tag" data-testid={`edited-${line.id}`}>
+            {t("draft.edit.edited", { name: editor?.name ?? t("draft.unknownSpeaker") })}
+          </b>
+        )}
+        {line.weak && !edited && (
           <b className="tag warn" title={t("draft.weakHint")}>
             {t("draft.weak")}
           </b>
         )}
+        {onEdit !== undefined && !editing && (
+          <Button
+            className="line-button edit"
+            aria-label={t("draft.edit.start", { time: formatClock(line.start_ms) })}
+            data-testid={`edit-${line.id}`}
+            onPress={() => setEditing(true)}
+          >
+            {t("draft.edit.correct")}
+          </Button>
+        )}
       </p>
-      <LineText line={line} />
+      {onEdit !== undefined && editing ? (
+        <LineEditor
+          line={line}
+          text={textOf(line)}
+          onSave={(text) => onEdit(line.id, text)}
+          onClose={() => setEditing(false)}
+        />
+      ) : (
+        <LineText line={line} />
+      )}
     </li>
   );
 }

@@ -5,16 +5,22 @@ import { piecesOf } from "../call/writtenLine";
 import type { DraftLine } from "../wire/DraftLine";
 import type { WrittenWords } from "../wire/WrittenWords";
 
-type Props = { line: Pick<DraftLine, "language" | "words"> & { written?: readonly WrittenWords[] } };
+type Props = {
+  line: Pick<DraftLine, "language" | "words"> & {
+    written?: readonly WrittenWords[];
+    edited?: { text: string | null } | null;
+  };
+};
 
-/** What a line says, as a protocol writes it, or as it was heard. Doubtful words are marked. */
-export function LineText({ line: { language, words, written = [] } }: Props) {
+/** What a line says: as a person corrected it or as a protocol writes it, or as it was heard, with doubtful words marked. */
+export function LineText({ line: { language, words, written = [], edited } }: Props) {
   const { t } = useTranslation();
   const [asHeard, setAsHeard] = useState(false);
+  const correction = edited?.text ?? null;
   return (
     <p className="line-text">
       <span lang={language}>
-        {piecesOf(words, asHeard ? [] : written).map(({ text, spoken, doubtful }, index) => {
+        {correction !== null && !asHeard ? correction : piecesOf(words, asHeard ? [] : written).map(({ text, spoken, doubtful }, index) => {
           const hints = [spoken !== undefined && t("draft.heard", { words: spoken }), doubtful && t("draft.lowWord")];
           const title = hints.filter((hint) => hint !== false).join("; ");
           return (
@@ -31,7 +37,7 @@ export function LineText({ line: { language, words, written = [] } }: Props) {
           );
         })}
       </span>
-      {written.length > 0 && (
+      {(written.length > 0 || correction !== null) && (
         <ToggleButton className="as-heard" isSelected={asHeard} onChange={setAsHeard}>
           {t("draft.asHeard")}
         </ToggleButton>

@@ -105,6 +105,11 @@ export function HearingRoom({ session, state, seat }: Props) {
               people={hearing.participants}
               language={hearing.language}
               onListen={(ms) => void readBack.open().playFrom(ms)}
+              onEdit={
+                bench && hearing.state !== "closed"
+                  ? async (line, text) => (await session.act({ act: "edit_line", line, text })).error === null
+                  : undefined
+              }
             />
           </aside>
         )}

@@ -68,7 +68,8 @@ export function ProtocolLines({ player, lines, language, onPlay }: Props) {
                 <strong>{line.name}</strong>
                 <span>{t(`role.${line.role}`)}</span>
                 <LineLanguage language={line.language} proceedings={language} />
-                {line.weak && (
+                {line.edited !== undefined && <b className="tag">{t("draft.edit.edited", { name: line.edited.name })}</b>}
+                {line.weak && line.edited === undefined && (
                   <b className="tag warn" title={t("draft.weakHint")}>
                     {t("draft.weak")}
                   </b>

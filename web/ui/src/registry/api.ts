@@ -49,6 +49,8 @@ export type ProtocolLine = {
   words: Word[];
   /** Absent where nothing is written otherwise, as in packages from before. */
   written?: WrittenWords[];
+  /** Absent where nobody corrected it. */
+  edited?: { text: string; by: string; name: string; at: string };
 };
 
 /** One file of the record: `playback` is a copy made for seeking, where there is one. */

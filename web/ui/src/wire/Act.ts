@@ -32,7 +32,16 @@ on: boolean, } | { "act": "mark",
 /**
  * Which.
  */
-stage: Stage, } | { "act": "close" } | { "act": "renew_link", 
+stage: Stage, } | { "act": "close" } | { "act": "edit_line", 
+/**
+ * Which.
+ */
+line: string, 
+/**
+ * At most [`MAX_EDIT_CHARS`] characters, at least a word. Absent: the machine's text
+ * again.
+ */
+text: string | null, } | { "act": "renew_link", 
 /**
  * Who.
  */
