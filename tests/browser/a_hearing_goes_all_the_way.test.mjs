@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { filesOf, protocolOf, withTurnedBit } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
@@ -22,6 +23,8 @@ const LIKE = 0.9;
 /** See `wordErrorRate`; clean Russian speech has 16 to 18 % with the model of the tests. */
 const WORD_ERRORS = 0.35;
 
+const CORRECTED = "Слушается дело номер один.";
+
 const report = (text) => process.stdout.write(`# ${text}\n`);
 
 let court;
@@ -29,6 +32,8 @@ let line;
 let clerk;
 let witness;
 let native;
+/** The line that the clerk corrects. */
+let corrected;
 const spoken = {};
 
 before(async () => {
@@ -113,6 +118,29 @@ step("people join, are seen and heard, and speak on the record", { timeout: 240_
       return { text, samples: await recordingOf(text) };
     }),
   );
+});
+
+step("the clerk corrects a line, takes a correction back, and closes the hearing", async () => {
+  const lines = await clerk.page.locator(".lines [data-testid^='line-'][data-start-ms]").evaluateAll((all) =>
+    all.map((one) => one.dataset.testid.slice("line-".length)),
+  );
+  const correct = async (line) => {
+    await clerk.by(`edit-${line}`).click();
+    await clerk.by("edited-text").fill(CORRECTED);
+    await clerk.by("save-edit").click();
+    await until("the line says who corrected it", () => clerk.by(`edited-${line}`).count());
+  };
+  [corrected] = lines;
+  await correct(corrected);
+  assert.match(await clerk.by(`line-${corrected}`).innerText(), new RegExp(CORRECTED));
+  const other = lines.at(-1);
+  assert.notEqual(other, corrected, "there are two lines");
+  const machine = await clerk.by(`line-${other}`).locator("[lang]").innerText();
+  await correct(other);
+  await clerk.by(`edit-${other}`).click();
+  await clerk.by("undo-edit").click();
+  await until("the machine's text is back", async () => (await clerk.by(`edited-${other}`).count()) === 0);
+  assert.equal(await clerk.by(`line-${other}`).locator("[lang]").innerText(), machine);
   await clerk.closesHearing();
   await witness.sees("hearing-over");
   assert.deepEqual([...clerk.faults, ...witness.faults], [], "no page has failed");
@@ -167,6 +195,17 @@ step("every file of the record plays and sounds like what was said", { timeout: 
       }
     }
   }
+});
+
+step("the protocol has the clerk's words, and the machine's beside them", async () => {
+  const { lines } = await protocolOf(court.bundleDir);
+  const line = lines.find(({ id }) => id === corrected);
+  assert.equal(line.edited.text, CORRECTED);
+  assert.equal(line.edited.by, court.seats.clerk.participant_id);
+  assert.notEqual(line.text, CORRECTED);
+  assert.equal(lines.filter(({ edited }) => edited !== undefined).length, 1);
+  const page = await readFile(join(court.bundleDir, "documents/protocol.html"), "utf8");
+  assert.ok(page.includes(CORRECTED));
 });
 
 step("the draft has at most 35 % word errors, each line under who said it", async () => {
