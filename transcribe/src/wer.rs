@@ -25,8 +25,9 @@ pub fn wer(said: &str, heard: &str) -> f64 {
     }
 }
 
-/// Levenshtein distance, one row at a time.
-fn edits(said: &[String], heard: &[String]) -> usize {
+/// What must be replaced, added or dropped at least to turn one into the other (Levenshtein), one row
+/// at a time.
+pub(crate) fn edits<T: PartialEq>(said: &[T], heard: &[T]) -> usize {
     let mut row: Vec<usize> = (0..=heard.len()).collect();
     for (index, word) in said.iter().enumerate() {
         let mut diagonal = row[0];

@@ -1,7 +1,7 @@
 //! Names that are likely to be said, and what is heard in their place.
 
 use super::{Language, Word};
-use crate::wer::normalised_words;
+use crate::wer::{edits, normalised_words};
 
 /// The names of a case, as far as they are written in one language's letters.
 ///
@@ -87,22 +87,7 @@ fn is_like(word: &[char], name: &[char]) -> bool {
         5..=7 => 2,
         _ => 3,
     };
-    word.len().abs_diff(name.len()) <= allowed && distance(word, name) <= allowed
-}
-
-/// Letters to replace, add or drop (Levenshtein), one row at a time.
-fn distance(one: &[char], other: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, letter) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, of_other) in other.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != of_other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[other.len()]
+    word.len().abs_diff(name.len()) <= allowed && edits(word, name) <= allowed
 }
 
 /// Whether a name has letters, and all of them those of the language. A prompt in other letters makes
