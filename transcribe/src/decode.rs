@@ -154,13 +154,18 @@ impl TailDecoder {
         Ok(Self { pipeline, source })
     }
 
+    /// What was pushed and no one has begun to decode.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.source.current_level_bytes()
+    }
+
     /// Takes the next chunk of the file. Never blocks.
     ///
     /// # Errors
     /// [`DecodeError::Full`] when [`MAX_WAITING_BYTES`] would be exceeded: the chunk was not
     /// taken, try again later. [`DecodeError::Ended`] after [`Self::finish`] or a failure.
     pub fn push(&self, chunk: Bytes) -> Result<(), DecodeError> {
-        if self.source.current_level_bytes() + chunk.len() as u64 > MAX_WAITING_BYTES {
+        if self.waiting_bytes() + chunk.len() as u64 > MAX_WAITING_BYTES {
             return Err(DecodeError::Full);
         }
         self.source

@@ -58,6 +58,9 @@ const LOOK: Duration = Duration::from_millis(300);
 const FAILED: Duration = Duration::from_secs(5);
 /// How soon a hearing whose record or draft is not complete yet is looked at again.
 const NOT_SETTLED: Duration = Duration::from_millis(500);
+/// The same of one whose final pass is not over, which takes about as long as the hearing did: each
+/// look reads the ends of the record's files.
+const NOT_HEARD_AGAIN: Duration = Duration::from_secs(5);
 
 /// Asks for protocol, bundle and delivery of a hearing that was closed.
 ///
@@ -260,7 +263,11 @@ impl Jobs {
         }
         let heard_again = self.is_heard_again(hearing).await;
         if !heard_again.map_err(|error| later(&error))? {
-            return Err(not_settled());
+            return Err(Undone::Later {
+                after: NOT_HEARD_AGAIN,
+                cause: "the record is being heard again".to_owned(),
+                tell: false,
+            });
         }
         let bundle = match closing::seal(&self.stores, &self.draft, hearing).await {
             Ok(bundle) => bundle,
@@ -317,6 +324,8 @@ impl Jobs {
             // Nobody can read it any more.
             Ok(()) | Err(FinalPassError::Storage(StorageError::KeyDestroyed(_))) => Ok(()),
             Err(FinalPassError::Model(error)) => Err(Undone::Never(explain(&error))),
+            // It goes on when the server does, however often that ended meanwhile.
+            Err(error) if stop.is_cancelled() => Err(self.later(0, &error)),
             Err(error) if job.attempts >= LONG_ATTEMPTS => Err(Undone::Never(explain(&error))),
             Err(error) => Err(self.later(job.attempts, &error)),
         }

@@ -2,7 +2,7 @@
 
 use crate::common::{Court, at, closed_hearing, event, files_under};
 use otyrys_storage::{
-    Approval, Bundle, Database, Kept, LineRow, NewLineEdit, StorageError,
+    Approval, Bundle, Database, FinalPass, Kept, LineRow, NewLineEdit, StorageError,
     ids::{LineEditId, LineId, SegmentId},
 };
 use serde_json::json;
@@ -66,6 +66,19 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     };
     database
         .append_line_edit(hearing, Vec::new(), edit)
+        .await
+        .unwrap();
+    let pass = FinalPass {
+        segment: line.segment,
+        model: "m".to_owned(),
+        model_sha256: "00".to_owned(),
+    };
+    let again = LineRow {
+        id: LineId::generate(),
+        ..line.clone()
+    };
+    database
+        .put_final_pass(hearing, &pass, &[again], &[line.id])
         .await
         .unwrap();
     let wrapped = fs::read_to_string(spool.hearing_dir(hearing).join("hearing.key")).unwrap();

@@ -9,9 +9,6 @@ use otyrys_transcribe::wer::{normalised_words, wer};
 use std::path::Path;
 use std::time::Duration;
 
-/// Of each sentence that says a name, this many that say none are read with the same names.
-const WITHOUT_A_NAME: usize = 1;
-
 /// The people and places of the books that festvox-ru was read from; of each name, how its forms
 /// begin.
 const CASES: [&[(&str, &str)]; 4] = [
@@ -90,10 +87,7 @@ pub(crate) fn measure(model: &Path, cache: &Path, folder: &Path, beams: &[u8]) -
     for (index, case) in CASES.iter().enumerate() {
         let mut named = sentences(&speech)?;
         named.retain(|recording| !names_in(&recording.said, case).is_empty());
-        let others: Vec<Recording> = unnamed
-            .by_ref()
-            .take(named.len() * WITHOUT_A_NAME)
-            .collect();
+        let others: Vec<Recording> = unnamed.by_ref().take(named.len()).collect();
         for (kind, recordings) in [named, others].iter().enumerate() {
             let encoded = encode_alone(cache, folder, 2 * index + kind, recordings)?;
             files[kind].extend(encoded.into_iter().map(|file| (index, file)));

@@ -41,8 +41,6 @@ impl std::fmt::Debug for FeedInfo {
 
 /// What a worker needs to know about a feed.
 pub(super) struct FeedProfile {
-    /// The speaker's language.
-    language: Language,
     names: Vec<String>,
     /// Which language is spoken, as far as was heard.
     choice: Mutex<LanguageChoice>,
@@ -56,7 +54,6 @@ impl FeedProfile {
         languages: impl IntoIterator<Item = Language>,
     ) -> Self {
         Self {
-            language,
             names,
             choice: Mutex::new(LanguageChoice::new(language, languages)),
         }
@@ -91,7 +88,7 @@ impl std::fmt::Debug for FeedProfile {
     // Names of parties are never logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FeedProfile")
-            .field("language", &self.language)
+            .field("spoken", &self.spoken())
             .finish_non_exhaustive()
     }
 }
@@ -165,6 +162,11 @@ impl Feed {
             DecodeError::Full => RecogniserError::FeedFull,
             _ => RecogniserError::FeedEnded,
         })
+    }
+
+    /// Bytes that were pushed and are not being decoded yet.
+    pub fn waiting_bytes(&self) -> u64 {
+        self.decoder.waiting_bytes()
     }
 
     /// No chunk follows. The last utterance is closed, and when all lines were delivered

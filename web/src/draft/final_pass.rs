@@ -20,13 +20,13 @@ use otyrys_storage::{
     FinalPass, LineRow, SegmentFacts, SegmentRecord, StorageError,
     ids::{HearingId, LineId},
 };
-use otyrys_transcribe::{Line, Recogniser, RecogniserError, RecogniserEvent};
+use otyrys_transcribe::{Feed, Line, Recogniser, RecogniserError, RecogniserEvent};
 use std::{collections::HashSet, time::Duration};
 use tokio::{sync::mpsc, time};
 use tokio_util::sync::CancellationToken;
 
-/// Speech that the larger model is given at a time: what is given cannot be taken back when somebody
-/// begins to speak.
+/// With so much decoded speech before it the larger model is given no more: what is given cannot be
+/// taken back when somebody begins to speak.
 const AHEAD_MS: u64 = 30_000;
 /// How often it is looked whether there is time.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,9 +34,9 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Why a record was not heard again.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FinalPassError {
-    /// The model: somebody must look.
+    /// The model does not load: somebody must look.
     #[error(transparent)]
-    Model(#[from] RecogniserError),
+    Model(RecogniserError),
     /// The record or the recogniser.
     #[error(transparent)]
     Reading(#[from] DraftError),
@@ -51,9 +51,9 @@ pub(crate) enum FinalPassError {
     Interrupted,
 }
 
-/// Hears the voices of a closed hearing again with the models of `files`, file by file, and keeps of both drafts
-/// what is better. What was heard again stays so: done a second time, it goes on where it was.
-/// `progress` is told the percentage of the record that is done.
+/// Hears the voices of a closed hearing again with the models of `files`, file by file, and keeps of
+/// both drafts what is better. What was heard again stays so: done a second time, it goes on where it
+/// was. `progress` is told the percentage of the record that is done.
 pub(crate) async fn hear_again(
     stores: &Stores,
     draft: &Draft,
@@ -85,7 +85,9 @@ pub(crate) async fn hear_again(
         return Ok(());
     }
     let state = hub::load(&stores.database, hearing).await?;
-    let (recogniser, events, model) = start_recogniser(config, files, false).await?;
+    let (recogniser, events, model) = start_recogniser(config, files, false)
+        .await
+        .map_err(FinalPassError::Model)?;
     let mut again = Again {
         stores,
         draft,
@@ -131,7 +133,7 @@ impl Again<'_> {
             // Nothing more can be heard of it than was.
             Err(FinalPassError::Reading(
                 error @ (DraftError::NoBeginning
-                | DraftError::Recogniser(RecogniserError::FeedEnded)),
+                | DraftError::Recogniser(RecogniserError::EnglishOnly { .. })),
             )) => {
                 tracing::error!(hearing.id = %hearing, segment.id = %facts.segment, %error, "a file of the record cannot be heard again");
                 Vec::new()
@@ -169,15 +171,15 @@ impl Again<'_> {
         speech: Speech,
     ) -> Result<Vec<Line>, FinalPassError> {
         let (recogniser, draft) = (self.recogniser, self.draft);
-        let feed = recogniser.open_feed(speech.feed(facts.starts_ms))?;
-        let pace = WhenNobodySpeaks { recogniser, draft };
-        let reading = async {
-            match read_record(&self.stores.spool, facts, &feed, self.stop, &pace).await {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(FinalPassError::Interrupted),
-                Err(error) => Err(error.into()),
-            }
+        let feed = recogniser
+            .open_feed(speech.feed(facts.starts_ms))
+            .map_err(DraftError::from)?;
+        let pace = WhenNobodySpeaks {
+            feed: &feed,
+            recogniser,
+            draft,
         };
+        let reading = read_record(&self.stores.spool, facts, &feed, self.stop, &pace);
         let events = &mut self.events;
         let listening = async {
             let mut lines = Vec::new();
@@ -188,32 +190,47 @@ impl Again<'_> {
                     RecogniserEvent::FeedFinished { feed: of } if of == feed.id() => {
                         return Ok(lines);
                     }
+                    RecogniserEvent::Failed { feed: of, reason } if of == feed.id() => {
+                        tracing::error!(hearing.id = %facts.hearing, segment.id = %facts.segment, reason, "speech was not recognised again");
+                    }
                     // Of a file before, which could not be read to its end.
                     RecogniserEvent::Line(_)
                     | RecogniserEvent::FeedFinished { .. }
+                    | RecogniserEvent::Failed { .. }
                     | RecogniserEvent::Guess(_)
                     | RecogniserEvent::GuessOver { .. }
                     | RecogniserEvent::Behind { .. } => {}
-                    RecogniserEvent::Failed { reason, .. } => {
-                        tracing::error!(hearing.id = %facts.hearing, segment.id = %facts.segment, reason, "speech was not recognised again");
-                    }
                 }
             }
         };
-        let ((), lines) = tokio::try_join!(reading, listening)?;
-        Ok(lines)
+        tokio::pin!(listening);
+        let read = tokio::select! {
+            // Of a file that cannot be decoded to its end no more is taken.
+            lines = &mut listening => return lines,
+            read = reading => read,
+        };
+        match read {
+            Ok(true) | Err(DraftError::Recogniser(RecogniserError::FeedEnded)) => listening.await,
+            Ok(false) => Err(FinalPassError::Interrupted),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 /// Who is heard at this moment comes first.
 struct WhenNobodySpeaks<'a> {
+    feed: &'a Feed,
     recogniser: &'a Recogniser,
     draft: &'a Draft,
 }
 
 impl Pace for WhenNobodySpeaks<'_> {
     async fn time_to_read(&self) {
-        while self.recogniser.waiting_ms() > AHEAD_MS || self.draft.is_busy() {
+        // Speech that is not decoded yet is in no queue that can be asked for its length.
+        while self.feed.waiting_bytes() > 0
+            || self.recogniser.waiting_ms() > AHEAD_MS
+            || self.draft.is_busy()
+        {
             time::sleep(LOOK).await;
         }
     }

@@ -216,6 +216,42 @@ async fn what_a_person_put_right_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_larger_model_takes_little_at_a_time() {
+    let [first, _] = clips();
+    let six_minutes: Vec<i16> = first
+        .samples()
+        .unwrap()
+        .into_iter()
+        .cycle()
+        .take(360 * RATE)
+        .collect();
+    let scene = scene(&webm(&six_minutes)).await;
+    let config = DraftConfig::default();
+    let started = start_recogniser(&config, config.live_models(), false).await;
+    let (recogniser, _events, _) = started.unwrap();
+    let speech = Speech::of(
+        &hub::load(&scene.court.stores.database, scene.hearing)
+            .await
+            .unwrap(),
+        scene.facts.participant,
+    );
+    let feed = recogniser.open_feed(speech.feed(0)).unwrap();
+    let pace = WhenNobodySpeaks {
+        feed: &feed,
+        recogniser: &recogniser,
+        draft: &scene.draft,
+    };
+    let (spool, stop) = (&scene.court.stores.spool, CancellationToken::new());
+    let reading = read_record(spool, &scene.facts, &feed, &stop, &pace);
+    let read = time::timeout(Duration::from_secs(4), reading).await;
+    assert!(read.is_err(), "six minutes are not heard in four seconds");
+    let ahead_ms = recogniser.waiting_ms();
+    // 30 s, and two pieces of 65 s: one may be given while another is being decoded.
+    assert!((1_000..=160_000).contains(&ahead_ms), "{ahead_ms} ms");
+    recogniser.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_its_model_or_its_sound_the_draft_stays_as_it_was() {
     let scene = scene(b"no sound at all").await;
     let line = live(&scene.facts, 10_100, 12_000, "было слышно");
