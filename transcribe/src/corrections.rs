@@ -19,6 +19,18 @@ pub struct Correction {
     pub case_sensitive: bool,
 }
 
+impl Correction {
+    /// What is written in place of these words: where they begin a sentence, it does so too.
+    fn in_place_of(&self, heard: &str) -> String {
+        let begins = !self.case_sensitive && heard.starts_with(char::is_uppercase);
+        let mut rest = self.written.chars();
+        match rest.next().filter(|first| begins && first.is_lowercase()) {
+            Some(first) => first.to_uppercase().chain(rest).collect(),
+            None => self.written.clone(),
+        }
+    }
+}
+
 /// Why an entry cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -63,33 +75,38 @@ impl Corrections {
     pub fn new(entries: impl IntoIterator<Item = Correction>) -> Result<Self, CorrectionError> {
         let mut corrections = Self::default();
         for entry in entries {
-            let words = words(&entry.heard);
-            let heard = || entry.heard.clone();
-            let whole = words
-                .first()
-                .zip(words.last())
-                .is_some_and(|(first, last)| first.start == 0 && last.end == entry.heard.len());
-            if !whole {
-                return Err(CorrectionError::NoWords { heard: heard() });
-            }
-            if entry.written.trim().is_empty() {
-                return Err(CorrectionError::NothingWritten { heard: heard() });
-            }
-            corrections.longest = corrections.longest.max(words.len());
-            let key = (entry.language, entry.heard.to_lowercase());
-            let same = corrections.entries.entry(key).or_default();
-            let twice = same.iter().any(|other| {
-                other.case_sensitive == entry.case_sensitive
-                    && (!entry.case_sensitive || other.heard == entry.heard)
-            });
-            if twice {
-                return Err(CorrectionError::Twice { heard: heard() });
-            }
-            // Who insists on capitals is asked first.
-            let place = if entry.case_sensitive { 0 } else { same.len() };
-            same.insert(place, entry);
+            corrections.put(entry)?;
         }
         Ok(corrections)
+    }
+
+    fn put(&mut self, entry: Correction) -> Result<(), CorrectionError> {
+        let words = words(&entry.heard);
+        let heard = || entry.heard.clone();
+        let whole = words
+            .first()
+            .zip(words.last())
+            .is_some_and(|(first, last)| first.start == 0 && last.end == entry.heard.len());
+        if !whole {
+            return Err(CorrectionError::NoWords { heard: heard() });
+        }
+        if entry.written.trim().is_empty() {
+            return Err(CorrectionError::NothingWritten { heard: heard() });
+        }
+        let key = (entry.language, entry.heard.to_lowercase());
+        let same = self.entries.entry(key).or_default();
+        let twice = same.iter().any(|other| {
+            other.case_sensitive == entry.case_sensitive
+                && (!entry.case_sensitive || other.heard == entry.heard)
+        });
+        if twice {
+            return Err(CorrectionError::Twice { heard: heard() });
+        }
+        self.longest = self.longest.max(words.len());
+        // Who insists on capitals is asked first.
+        let place = if entry.case_sensitive { 0 } else { same.len() };
+        same.insert(place, entry);
+        Ok(())
     }
 
     /// A text with the entries of its language applied.
@@ -102,7 +119,8 @@ impl Corrections {
             let found = (1..=longest).rev().find_map(|len| {
                 let range = words[at].start..words[at + len - 1].end;
                 let entry = self.entry(language, &heard[range.clone()])?;
-                Some((len, range, entry.written.clone()))
+                let written = entry.in_place_of(&heard[range.clone()]);
+                Some((len, range, written))
             });
             match found {
                 Some((len, range, written)) => {
@@ -113,6 +131,24 @@ impl Corrections {
             }
         }
         Rewriting::of(heard, replaced)
+    }
+
+    /// This dictionary and these entries, as far as it has none for the same words.
+    #[must_use]
+    pub fn and(&self, others: impl IntoIterator<Item = Correction>) -> Self {
+        let mut all = self.clone();
+        for entry in others {
+            let key = entry.heard.to_lowercase();
+            let languages = [entry.language, None];
+            let is_there = languages
+                .iter()
+                .any(|language| all.entries.contains_key(&(*language, key.clone())));
+            if !is_there {
+                // What no dictionary takes is not in this one either.
+                let _refused = all.put(entry);
+            }
+        }
+        all
     }
 
     /// The entry for exactly these words; one of the language before one of all.

@@ -3,8 +3,8 @@
 //! It is: model files ([`models`]), a decoder that follows a file while it is written
 //! ([`decode`]), speech detection and cutting ([`segments`]), whisper on worker threads
 //! ([`recogniser`]), what of its guesses stays ([`agreement`]), numbers, dates and articles as a protocol writes them ([`mod@written`]), the
-//! court's dictionary ([`corrections`]), which language a speaker speaks ([`language_choice`]), the
-//! measure of how good the result is ([`mod@wer`]), and how loud a recording is
+//! court's dictionary ([`corrections`]), what it can learn of a person's corrections ([`learning`]), which
+//! language a speaker speaks ([`language_choice`]), the measure of how good the result is ([`mod@wer`]), and how loud a recording is
 //! ([`mod@loudness`]).
 //!
 //! It is not: it knows no hearings, people, rights, HTTP or SQL. It does not say who speaks;
@@ -23,6 +23,7 @@ pub mod agreement;
 pub mod corrections;
 pub mod decode;
 pub mod language_choice;
+pub mod learning;
 pub mod loudness;
 pub mod models;
 pub mod recogniser;
@@ -34,6 +35,7 @@ pub mod written;
 pub use agreement::Agreement;
 pub use corrections::{Correction, CorrectionError, Corrections};
 pub use language_choice::LanguageChoice;
+pub use learning::{Lesson, lessons};
 pub use loudness::loudness;
 pub use models::{ModelError, ModelInfo, ModelName};
 pub use recogniser::{
