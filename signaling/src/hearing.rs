@@ -190,6 +190,14 @@ pub enum Command {
         /// Salted hash of the text; none: the machine's text again.
         sha256: Option<Digest>,
     },
+    /// The person decides whether an entry of the court's dictionary is applied. Its words are kept
+    /// elsewhere and not in the log.
+    ChooseCorrection {
+        /// Salted hash of the words.
+        sha256: Digest,
+        /// Whether it is applied from now on.
+        applied: bool,
+    },
     /// A person took the seat of a rehearsal participant (server only).
     SeatTaken {
         /// Whose seat.
@@ -322,6 +330,10 @@ pub enum HearingEvent {
         line: LineId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sha256: Option<Digest>,
+    },
+    CorrectionChosen {
+        sha256: Digest,
+        applied: bool,
     },
     SeatTaken {
         participant: ParticipantId,
@@ -701,13 +713,19 @@ impl Hearing {
                 }
                 return self.decide_act(now, act);
             }
-            Command::EditLine { line, sha256 } => {
-                if !participant.person.role.conducts() || !participant.is_admitted() {
-                    return Err(Refusal::NotAllowed);
-                }
-                vec![HearingEvent::LineEdited {
-                    line: *line,
+            Command::EditLine { .. } | Command::ChooseCorrection { .. }
+                if !participant.person.role.conducts() || !participant.is_admitted() =>
+            {
+                return Err(Refusal::NotAllowed);
+            }
+            Command::EditLine { line, sha256 } => vec![HearingEvent::LineEdited {
+                line: *line,
+                sha256: *sha256,
+            }],
+            Command::ChooseCorrection { sha256, applied } => {
+                vec![HearingEvent::CorrectionChosen {
                     sha256: *sha256,
+                    applied: *applied,
                 }]
             }
             Command::ListenBack { tracks, from_ms } => {
@@ -814,8 +832,9 @@ impl Hearing {
                     participant: *participant,
                 }
             }
-            // It is decided on as `Command::EditLine`, after its text was put away.
-            Act::EditLine { .. } => return Err(Refusal::NotAllowed),
+            // They are decided on as `Command::EditLine` and `Command::ChooseCorrection`, without their
+            // words.
+            Act::EditLine { .. } | Act::ChooseCorrection(_) => return Err(Refusal::NotAllowed),
             Act::Start
             | Act::Record { .. }
             | Act::Recess { .. }
@@ -930,6 +949,7 @@ impl Hearing {
             | HearingEvent::DestructionApproved
             | HearingEvent::KeyDestroyed
             | HearingEvent::LineEdited { .. }
+            | HearingEvent::CorrectionChosen { .. }
             | HearingEvent::ListeningBegan { .. }
             | HearingEvent::Listened { .. } => {}
         }

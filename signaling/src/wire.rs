@@ -8,9 +8,11 @@
 //! [`Offer::sources`]) and `recvonly` sections, the *slots*, which the server fills with tracks
 //! as it sees fit and names in [`ServerMessage::Slots`].
 
+mod learnt_correction;
 mod line_edit;
 mod playback;
 
+pub use learnt_correction::{CorrectionChoice, LearntCorrection};
 pub use line_edit::{LineEdit, MAX_EDIT_CHARS};
 pub use playback::{Listen, ListeningId, Loudness, RecordList, RecordedPerson, RecordedSegment};
 
@@ -258,6 +260,8 @@ pub enum Act {
         /// again.
         text: Option<String>,
     },
+    /// Applies an entry of the court's dictionary that was learnt to new lines, or no longer.
+    ChooseCorrection(CorrectionChoice),
     /// Makes a new invitation link for a person; the old one and its seat stop working.
     RenewLink {
         /// Who.
@@ -349,6 +353,12 @@ pub enum ServerMessage {
         participant: ParticipantId,
         /// In place of the last one; absent when it is over, whether a line came of it or not.
         guess: Option<DraftGuess>,
+    },
+    /// What the court's dictionary learnt, as far as it concerns this hearing, in place of what was
+    /// told before. Only to those who may correct lines, with the draft and whenever it changed.
+    Corrections {
+        /// By language and by what is heard.
+        corrections: Vec<LearntCorrection>,
     },
     /// How the draft is doing. Only to those who may read it.
     Draft {

@@ -231,20 +231,33 @@ fn whoever_opens_a_renewed_link_is_admitted_anew() {
 fn judge_and_clerk_correct_the_draft_until_the_hearing_is_closed() {
     let mut court = Court::in_session_on_record();
     let (line, sha256) = (LineId::generate(), Some(Digest::of(b"a text")));
+    let choose = Command::ChooseCorrection {
+        sha256: Digest::of(b"words"),
+        applied: true,
+    };
     let edit = Command::EditLine { line, sha256 };
     for who in [court.judge, court.clerk] {
         let edited = HearingEvent::LineEdited { line, sha256 };
         assert_eq!(court.does(who, edit.clone()), Ok(vec![edited]));
+        let chosen = HearingEvent::CorrectionChosen {
+            sha256: Digest::of(b"words"),
+            applied: true,
+        };
+        assert_eq!(court.does(who, choose.clone()), Ok(vec![chosen]));
     }
     let undone = Command::EditLine { line, sha256: None };
     assert!(court.does(court.clerk, undone).is_ok());
     court.waits(court.witness);
     for who in [court.defendant, court.witness, court.technician] {
-        let refused = court.does(who, edit.clone());
-        assert_eq!(refused, Err(Refusal::NotAllowed));
+        for command in [&edit, &choose] {
+            let refused = court.does(who, command.clone());
+            assert_eq!(refused, Err(Refusal::NotAllowed));
+        }
     }
     let by_server = court.happens(Actor::Server, edit.clone());
     assert_eq!(by_server, Err(Refusal::NotAllowed));
     court.does(court.judge, act(Act::Close)).unwrap();
-    assert_eq!(court.does(court.clerk, edit), Err(Refusal::WrongState));
+    for command in [edit, choose] {
+        assert_eq!(court.does(court.clerk, command), Err(Refusal::WrongState));
+    }
 }

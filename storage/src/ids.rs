@@ -57,6 +57,8 @@ ids! {
     LineId,
     /// One edit of a line by a person.
     LineEditId,
+    /// One decision of a person about an entry of a court's dictionary.
+    CorrectionChoiceId,
     /// A unit of deferred work.
     JobId,
 }

@@ -6,6 +6,7 @@ use crate::{
     error::StorageError,
     events::{NewEvent, append},
     ids::{HearingId, LineEditId, LineId, ParticipantId},
+    lessons::{NewLesson, put_lessons},
 };
 use jiff::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
@@ -58,7 +59,8 @@ pub struct LineEditRow {
 }
 
 impl Database {
-    /// Stores an edit together with the events that tell of it, all or nothing.
+    /// Stores an edit together with what it teaches, in place of what the line taught before, and with
+    /// the events that tell of it, all or nothing.
     ///
     /// # Errors
     /// [`StorageError::NotFound`] if the hearing has no such line.
@@ -67,6 +69,7 @@ impl Database {
         hearing: HearingId,
         events: Vec<NewEvent>,
         edit: NewLineEdit,
+        lessons: &[NewLesson],
     ) -> Result<LineEditRow, StorageError> {
         let mut transaction = self.write().await?;
         let there: bool = sqlx::query_scalar(
@@ -99,6 +102,7 @@ impl Database {
         .bind(micros(edit.at))
         .execute(&mut *transaction)
         .await?;
+        put_lessons(&mut transaction, hearing, edit.line, lessons).await?;
         transaction.commit().await?;
         Ok(LineEditRow { edit, revision })
     }

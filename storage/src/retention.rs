@@ -144,8 +144,10 @@ impl Database {
             if changed.rows_affected() == 0 {
                 return Err(StorageError::KeyMissing(hearing));
             }
-            // Edits and what gave way refer to the lines.
+            // Edits, what they taught and what gave way refer to the lines.
             for said in [
+                "DELETE FROM correction_choices WHERE hearing = $1",
+                "DELETE FROM lessons WHERE hearing = $1",
                 "DELETE FROM line_edits WHERE hearing = $1",
                 "DELETE FROM replaced_lines WHERE hearing = $1",
                 "DELETE FROM draft_lines WHERE hearing = $1",

@@ -2,6 +2,7 @@
 
 mod compare;
 mod final_pass;
+mod learnt;
 mod reading;
 mod speech;
 
@@ -301,8 +302,13 @@ impl Draft {
         }
         let facts = followed.facts;
         let model = self.model().map_or("", |model| &model.sha256);
-        let row = row_of(line, &facts, model, &self.inner.corrections);
         let hearing = facts.hearing;
+        // Without what was learnt a line can be written; without the database it cannot.
+        let corrections = self.corrections(hearing).await.unwrap_or_else(|error| {
+            tracing::error!(hearing.id = %hearing, %error, "what was learnt of corrections cannot be read");
+            self.inner.corrections.clone()
+        });
+        let row = row_of(line, &facts, model, &corrections);
         while let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
             tracing::error!(hearing.id = %hearing, %error, "a line of the draft was not stored");
             let waited = self

@@ -54,7 +54,7 @@ async fn every_edit_is_kept_and_the_last_one_counts() {
     let mut stored = Vec::new();
     for text in [Some("Хакимов"), Some("Акимов"), None] {
         let edit = edit(&court, &line, text);
-        let row = database.append_line_edit(court.hearing, event(), edit);
+        let row = database.append_line_edit(court.hearing, event(), edit, &[]);
         stored.push(row.await.unwrap());
     }
     assert_eq!(
@@ -71,7 +71,7 @@ async fn a_line_of_another_hearing_is_not_edited_and_no_event_says_so() {
     let (court, line) = court_with_a_line().await;
     let database = &court.database;
     let edit = edit(&court, &line, Some("Акимов"));
-    let elsewhere = database.append_line_edit(HearingId::generate(), event(), edit);
+    let elsewhere = database.append_line_edit(HearingId::generate(), event(), edit, &[]);
     assert!(matches!(elsewhere.await, Err(StorageError::NotFound(_))));
     assert!(database.events(court.hearing).await.unwrap().is_empty());
 }

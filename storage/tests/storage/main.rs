@@ -6,6 +6,7 @@
     reason = "a test that unwraps says where it failed"
 )]
 
+mod a_court_learns_of_its_own_edits_only;
 mod a_damaged_record_is_sealed_with_its_damage_named;
 mod a_lost_database_or_disk_is_said_clearly;
 mod a_package_is_received_exactly_once;

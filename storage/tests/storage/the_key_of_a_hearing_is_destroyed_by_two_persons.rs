@@ -2,8 +2,9 @@
 
 use crate::common::{Court, at, closed_hearing, event, files_under};
 use otyrys_storage::{
-    Approval, Bundle, Database, FinalPass, Kept, LineRow, NewLineEdit, StorageError,
-    ids::{LineEditId, LineId, SegmentId},
+    Approval, Bundle, Database, FinalPass, Kept, LineRow, NewCorrectionChoice, NewLesson,
+    NewLineEdit, StorageError, TaughtWords,
+    ids::{CorrectionChoiceId, LineEditId, LineId, SegmentId},
 };
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -64,8 +65,28 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
         editor: court.judge,
         at: at(70),
     };
+    let taught = "a name that somebody wrote";
+    let lesson = NewLesson {
+        words: TaughtWords {
+            language: "kk".to_owned(),
+            heard: "a name".to_owned(),
+            written: taught.to_owned(),
+        },
+        is_name: true,
+    };
+    let choice = NewCorrectionChoice {
+        id: CorrectionChoiceId::generate(),
+        words: lesson.words.clone(),
+        applied: true,
+        chooser: court.judge,
+        at: at(71),
+    };
     database
-        .append_line_edit(hearing, Vec::new(), edit)
+        .append_line_edit(hearing, Vec::new(), edit, &[lesson])
+        .await
+        .unwrap();
+    database
+        .append_correction_choice(hearing, Vec::new(), &choice)
         .await
         .unwrap();
     let pass = FinalPass {
@@ -141,7 +162,8 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     // What does not: the wrapped key and the words, in any file.
     for file in left {
         let bytes = fs::read(court.dir.path().join(&file)).unwrap();
-        for lost in [secret.as_bytes(), spoken.as_bytes(), corrected.as_bytes()] {
+        for lost in [secret.as_str(), spoken, corrected, taught] {
+            let lost = lost.as_bytes();
             let found = bytes.windows(lost.len()).any(|window| window == lost);
             assert!(!found, "{file}");
         }

@@ -144,10 +144,10 @@ impl Again<'_> {
         let mut earlier = self.stores.database.lines(hearing).await?;
         earlier.retain(of_segment);
         let model = &self.model.sha256;
-        let corrections = &self.draft.inner.corrections;
+        let corrections = self.draft.corrections(hearing).await?;
         let later: Vec<_> = lines
             .into_iter()
-            .map(|line| row_of(line, facts, model, corrections))
+            .map(|line| row_of(line, facts, model, &corrections))
             .collect();
         let edits = self.stores.database.line_edits(hearing).await?;
         let edited = edits.iter().map(|row| row.edit.line).collect();

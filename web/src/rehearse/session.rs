@@ -314,6 +314,7 @@ impl Connection {
             | ServerMessage::LayersWatched { .. }
             | ServerMessage::LineQuality { .. }
             | ServerMessage::Guess { .. }
+            | ServerMessage::Corrections { .. }
             | ServerMessage::SoundOnly { .. } => {}
             ServerMessage::Line { line } => {
                 // Nobody listens: the line is for others.

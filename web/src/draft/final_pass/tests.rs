@@ -204,7 +204,7 @@ async fn what_a_person_put_right_stays() {
         editor: scene.facts.participant,
         at: Timestamp::now(),
     };
-    let stored = database.append_line_edit(scene.hearing, Vec::new(), edit);
+    let stored = database.append_line_edit(scene.hearing, Vec::new(), edit, &[]);
     stored.await.unwrap();
     let models = DraftConfig::default().live_models();
     scene.hear_again(models).await.unwrap();

@@ -1,6 +1,6 @@
 //! Edits of draft lines by judge and clerk.
 
-use super::{HearingTask, new_event};
+use super::HearingTask;
 use crate::hub::HubError;
 use otyrys_signaling::{
     Actor, Command,
@@ -35,35 +35,32 @@ impl HearingTask {
             sha256: edit.sha256(),
         };
         // Whoever may not edit learns nothing of which lines there are.
-        let events = self
-            .hearing
-            .decide(edit.at, Actor::Participant(by), &command)?;
+        let actor = Actor::Participant(by);
+        let events = self.hearing.decide(edit.at, actor, &command)?;
         let hearing = self.hearing.subject().id;
-        let shown = self
-            .draft_line(line)
-            .await?
-            .edited
-            .and_then(|edit| edit.text);
-        if shown == edit.text {
+        let before = self.draft_line(line).await?;
+        let shown = before.edited.as_ref().and_then(|edit| edit.text.as_ref());
+        if shown == edit.text.as_ref() {
             return Ok(());
         }
-        let mut unstored = self.unstored.clone();
-        for event in &events {
-            let actor = Some(by.to_string());
-            unstored.push(new_event(edit.at, actor, Some(origin), event)?);
-        }
+        let unstored = self.to_store(edit.at, actor, Some(origin), &events)?;
+        let draft = &self.services.draft;
+        let lessons = draft
+            .lessons(hearing, &before, edit.text.as_deref())
+            .await?;
         let at = edit.at;
         let database = &self.services.stores.database;
-        database.append_line_edit(hearing, unstored, edit).await?;
+        database
+            .append_line_edit(hearing, unstored, edit, &lessons)
+            .await?;
         self.unstored.clear();
-        for event in &events {
-            self.hearing.apply(at, event);
-        }
+        self.apply(at, &events);
         let line = self.draft_line(line).await?;
         for connection in self.connections.values().filter(|c| c.has_draft) {
             let line = line.clone();
             connection.outbox.send(ServerMessage::Line { line });
         }
+        self.tell_dictionary(None).await;
         Ok(())
     }
 

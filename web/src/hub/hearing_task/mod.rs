@@ -1,5 +1,6 @@
 //! The task of one hearing: the only one who changes its state.
 
+mod dictionary;
 mod editing;
 mod listening;
 mod media;
@@ -28,7 +29,7 @@ use otyrys_signaling::{
     favoured_pictures, hearing_view, who_receives_what,
     wire::{
         Act, ByeReason, ClientMessage, DraftGuess, DraftLine, DraftState, ErrorCode, HearingView,
-        ListeningId, PROTOCOL_VERSION, ServerMessage,
+        LearntCorrection, ListeningId, PROTOCOL_VERSION, ServerMessage,
     },
 };
 use otyrys_storage::{
@@ -111,6 +112,8 @@ pub(super) struct HearingTask {
     graph: Graph,
     record: RecordWatch,
     draft: DraftState,
+    /// What judge and clerk were told that the dictionary learnt.
+    learnt: Vec<LearntCorrection>,
     /// The second copy of the sound cannot be written.
     backup_fault: bool,
     listenings: Listenings,
@@ -133,6 +136,7 @@ impl HearingTask {
             graph: Graph::new(),
             record: RecordWatch::default(),
             draft,
+            learnt: Vec::new(),
             backup_fault: false,
             listenings: Listenings::default(),
             unstored: Vec::new(),
@@ -305,22 +309,27 @@ impl HearingTask {
         act: Act,
     ) -> Result<(), HubError> {
         let actor = Actor::Participant(participant);
-        if let Act::EditLine { line, text } = act {
-            let outcome = self.edit_line(participant, origin, line, text).await;
-            let (error, link) = (outcome.err().map(|error| hub_code(&error)), None);
-            self.tell(from, ServerMessage::Result { id, error, link });
-            return Ok(());
-        }
         let renewed = match &act {
             Act::RenewLink { participant } => Some(*participant),
             _ => None,
         };
-        let outcome = match renewed {
-            Some(renewed) => self.renew_link(actor, origin, renewed).await.map(Some),
-            None => self
-                .act(actor, Some(origin), &Command::Act(act))
-                .await
-                .map(|()| None),
+        let outcome = match act {
+            Act::RenewLink { participant } => {
+                let link = self.renew_link(actor, origin, participant).await;
+                link.map(Some)
+            }
+            Act::EditLine { line, text } => {
+                let edited = self.edit_line(participant, origin, line, text).await;
+                edited.map(|()| None)
+            }
+            Act::ChooseCorrection(choice) => {
+                let chosen = self.choose_correction(participant, origin, choice).await;
+                chosen.map(|()| None)
+            }
+            act => {
+                let acted = self.act(actor, Some(origin), &Command::Act(act)).await;
+                acted.map(|()| None)
+            }
         };
         let (error, link) = match outcome {
             Ok(link) => (None, link),
@@ -520,8 +529,12 @@ impl HearingTask {
     // --- the draft ------------------------------------------------------------------------
 
     async fn draft_notice(&mut self, notice: DraftNotice) -> Result<(), HubError> {
+        let mut rewritten = false;
         let message = match notice {
-            DraftNotice::Line(line) => ServerMessage::Line { line },
+            DraftNotice::Line(line) => {
+                rewritten = !line.written.is_empty();
+                ServerMessage::Line { line }
+            }
             DraftNotice::Guess(participant, guess) => ServerMessage::Guess { participant, guess },
             DraftNotice::SegmentRead(segment) => {
                 let command = Command::SegmentDrafted { segment };
@@ -539,6 +552,10 @@ impl HearingTask {
         };
         for connection in self.connections.values().filter(|c| c.has_draft) {
             connection.outbox.send(message.clone());
+        }
+        // It may have been by what was learnt elsewhere.
+        if rewritten {
+            self.tell_dictionary(None).await;
         }
         Ok(())
     }
@@ -564,8 +581,8 @@ impl HearingTask {
                 return;
             }
         };
-        for id in readers {
-            let Some(connection) = self.connections.get_mut(&id) else {
+        for id in &readers {
+            let Some(connection) = self.connections.get_mut(id) else {
                 continue;
             };
             connection.has_draft = true;
@@ -579,6 +596,7 @@ impl HearingTask {
                 .tasks
                 .spawn(connection.outbox.trickle(messages));
         }
+        self.tell_dictionary(Some(&readers)).await;
     }
 
     fn reads_draft(&self, participant: ParticipantId) -> bool {
@@ -616,14 +634,7 @@ impl HearingTask {
         }
         let id = self.hearing.subject().id;
         let closes = events.contains(&HearingEvent::Closed);
-        let mut unstored = self.unstored.clone();
-        let actor = match actor {
-            Actor::Participant(id) => Some(id.to_string()),
-            Actor::Server => None,
-        };
-        for event in &events {
-            unstored.push(new_event(now, actor.clone(), origin, event)?);
-        }
+        let unstored = self.to_store(now, actor, origin, &events)?;
         match self.store(unstored.clone(), closes, now).await {
             Ok(()) => self.unstored.clear(),
             // The disk that refuses the record may refuse this as well. That the session is off the
@@ -634,15 +645,38 @@ impl HearingTask {
             }
             Err(error) => return Err(error.into()),
         }
+        self.apply(now, &events);
         let database = &self.services.stores.database;
-        for event in &events {
-            self.hearing.apply(now, event);
-        }
         if closes && let Err(error) = jobs::attach_when_settled(database, id, now).await {
             // It is asked for again when the server starts.
             tracing::error!(hearing.id = %id, error = explain(&error), "the package of a closed hearing was not asked for");
         }
         Ok(true)
+    }
+
+    /// These events as they are stored, behind what could not be stored before.
+    fn to_store(
+        &self,
+        at: Timestamp,
+        actor: Actor,
+        origin: Option<IpAddr>,
+        events: &[HearingEvent],
+    ) -> Result<Vec<NewEvent>, StorageError> {
+        let actor = match actor {
+            Actor::Participant(id) => Some(id.to_string()),
+            Actor::Server => None,
+        };
+        let mut unstored = self.unstored.clone();
+        for event in events {
+            unstored.push(new_event(at, actor.clone(), origin, event)?);
+        }
+        Ok(unstored)
+    }
+
+    fn apply(&mut self, at: Timestamp, events: &[HearingEvent]) {
+        for event in events {
+            self.hearing.apply(at, event);
+        }
     }
 
     async fn store(

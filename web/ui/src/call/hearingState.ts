@@ -3,6 +3,7 @@ import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { ErrorCode } from "../wire/ErrorCode";
 import type { HearingView } from "../wire/HearingView";
+import type { LearntCorrection } from "../wire/LearntCorrection";
 import type { LineQuality } from "../wire/LineQuality";
 import type { ParticipantView } from "../wire/ParticipantView";
 import type { Role } from "../wire/Role";
@@ -29,6 +30,8 @@ export type HearingSnapshot = {
   /** What people are saying, as far as the machine makes it out, by person. */
   guesses: ReadonlyMap<string, DraftGuess>;
   draft: DraftState | null;
+  /** What the court's dictionary learnt, as far as it concerns this hearing. */
+  corrections: readonly LearntCorrection[];
   /** How good lines are: this person's own, for the bench everybody's. */
   quality: ReadonlyMap<string, LineQuality>;
   /** This person's line is too narrow for pictures. */
@@ -50,6 +53,7 @@ export const EMPTY_HEARING: HearingSnapshot = {
   lines: [],
   guesses: new Map(),
   draft: null,
+  corrections: [],
   quality: new Map(),
   soundOnly: false,
   problem: null,
@@ -83,6 +87,8 @@ export function afterMessage(
       else guesses.set(message.participant, message.guess);
       return { ...state, guesses };
     }
+    case "corrections":
+      return { ...state, corrections: message.corrections };
     case "draft":
       return { ...state, draft: message.draft };
     case "line_quality":

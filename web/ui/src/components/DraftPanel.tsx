@@ -3,12 +3,15 @@ import { useTranslation } from "react-i18next";
 import { Button } from "react-aria-components";
 import { textOf } from "../call/writtenLine";
 import { formatClock } from "../i18n/format";
+import type { CorrectionChoice } from "../wire/CorrectionChoice";
 import type { DraftGuess } from "../wire/DraftGuess";
 import type { DraftLine } from "../wire/DraftLine";
 import type { DraftState } from "../wire/DraftState";
 import type { Language } from "../wire/Language";
+import type { LearntCorrection } from "../wire/LearntCorrection";
 import type { ParticipantView } from "../wire/ParticipantView";
 import { Icon } from "./Icon";
+import { LearntCorrections } from "./LearntCorrections";
 import { LineLanguage } from "./LineLanguage";
 import { LineEditor } from "./LineEditor";
 import { LineText } from "./LineText";
@@ -23,6 +26,7 @@ type Props = {
   /** What people are saying, by person. */
   guesses: ReadonlyMap<string, DraftGuess>;
   draft: DraftState | null;
+  corrections: readonly LearntCorrection[];
   people: readonly ParticipantView[];
   /** Language of the proceedings. */
   language: Language;
@@ -30,10 +34,12 @@ type Props = {
   onListen: (ms: number) => void;
   /** Corrects a line, or takes that back; whether it was done. Absent: this person may not. */
   onEdit?: ((line: string, text: string | null) => Promise<boolean>) | undefined;
+  onChoose: (choice: CorrectionChoice) => Promise<boolean>;
 };
 
 /** The draft protocol while it grows. It follows the newest line until the reader scrolls up. */
-export function DraftPanel({ lines, guesses, draft, people, language, onListen, onEdit }: Props) {
+export function DraftPanel(props: Props) {
+  const { lines, guesses, draft, corrections, people, language, onListen, onEdit, onChoose } = props;
   const { t } = useTranslation();
   const list = useRef<HTMLOListElement>(null);
   const [following, setFollowing] = useState(true);
@@ -67,6 +73,7 @@ export function DraftPanel({ lines, guesses, draft, people, language, onListen, 
         <DraftStatus draft={draft} />
       </header>
       <p className="quiet">{t("draft.machine")}</p>
+      <LearntCorrections corrections={corrections} onChoose={onChoose} />
       <ol className="lines" ref={list} onScroll={scrolled} tabIndex={0} aria-label={t("draft.title")}>
         {lines.length + guesses.size === 0 && <li className="quiet">{t("draft.empty")}</li>}
         {inOrder(lines, guesses).map((entry) =>

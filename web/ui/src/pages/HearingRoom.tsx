@@ -102,6 +102,7 @@ export function HearingRoom({ session, state, seat }: Props) {
               lines={state.lines}
               guesses={state.guesses}
               draft={state.draft}
+              corrections={state.corrections}
               people={hearing.participants}
               language={hearing.language}
               onListen={(ms) => void readBack.open().playFrom(ms)}
@@ -110,6 +111,7 @@ export function HearingRoom({ session, state, seat }: Props) {
                   ? async (line, text) => (await session.act({ act: "edit_line", line, text })).error === null
                   : undefined
               }
+              onChoose={async (choice) => (await session.act({ act: "choose_correction", ...choice })).error === null}
             />
           </aside>
         )}

@@ -6,6 +6,7 @@ import type { DraftState } from "./DraftState";
 import type { ErrorCode } from "./ErrorCode";
 import type { HearingView } from "./HearingView";
 import type { IceServer } from "./IceServer";
+import type { LearntCorrection } from "./LearntCorrection";
 import type { LineQuality } from "./LineQuality";
 import type { Slot } from "./Slot";
 import type { TrackSource } from "./TrackSource";
@@ -91,7 +92,11 @@ participant: string,
 /**
  * In place of the last one; absent when it is over, whether a line came of it or not.
  */
-guess: DraftGuess | null, } | { "type": "draft", 
+guess: DraftGuess | null, } | { "type": "corrections", 
+/**
+ * By language and by what is heard.
+ */
+corrections: Array<LearntCorrection>, } | { "type": "draft", 
 /**
  * The state.
  */

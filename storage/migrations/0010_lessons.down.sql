@@ -1,0 +1,2 @@
+DROP TABLE correction_choices;
+DROP TABLE lessons;
