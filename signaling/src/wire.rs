@@ -576,6 +576,9 @@ pub enum DraftOffReason {
     ModelDamaged,
     /// The recogniser stopped; the operator has been told.
     Failed,
+    /// No recogniser runs: those of this server are processes of their own. What is said meanwhile is
+    /// recognised when one does.
+    NoWorker,
 }
 
 /// Stable codes for what went wrong; the client has the words in three languages.

@@ -46,22 +46,7 @@ impl Database {
     /// identifier is taken by a line that says something else.
     pub async fn put_line(&self, hearing: HearingId, line: &LineRow) -> Result<(), StorageError> {
         let mut transaction = self.write().await?;
-        let there: Option<(String, i64)> =
-            sqlx::query_as("SELECT text, start_ms FROM draft_lines WHERE id = $1")
-                .bind(line.id.to_string())
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if let Some((text, start_ms)) = there {
-            return if text == line.text && start_ms == i64::from(line.start_ms) {
-                Ok(())
-            } else {
-                Err(StorageError::Conflict(format!(
-                    "line {} says something else",
-                    line.id
-                )))
-            };
-        }
-        insert_line(&mut transaction, hearing, line).await?;
+        insert_once(&mut transaction, hearing, line).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -80,6 +65,29 @@ impl Database {
         .fetch_all(&self.readers)
         .await?;
         rows.iter().map(line_of).collect()
+    }
+}
+
+/// Adds a line that may be there already.
+pub(crate) async fn insert_once(
+    connection: &mut SqliteConnection,
+    hearing: HearingId,
+    line: &LineRow,
+) -> Result<(), StorageError> {
+    let there: Option<(String, i64)> =
+        sqlx::query_as("SELECT text, start_ms FROM draft_lines WHERE id = $1")
+            .bind(line.id.to_string())
+            .fetch_optional(&mut *connection)
+            .await?;
+    match there {
+        None => insert_line(connection, hearing, line).await,
+        Some((text, start_ms)) if text == line.text && start_ms == i64::from(line.start_ms) => {
+            Ok(())
+        }
+        Some(_) => Err(StorageError::Conflict(format!(
+            "line {} says something else",
+            line.id
+        ))),
     }
 }
 
@@ -112,7 +120,7 @@ pub(crate) async fn insert_line(
     Ok(())
 }
 
-fn line_of(row: &SqliteRow) -> Result<LineRow, StorageError> {
+pub(crate) fn line_of(row: &SqliteRow) -> Result<LineRow, StorageError> {
     // Stored from an f32, so nothing is lost.
     let confidence = row.try_get::<f64, _>("confidence")? as f32;
     Ok(LineRow {

@@ -59,6 +59,8 @@ ids! {
     LineEditId,
     /// One decision of a person about an entry of a court's dictionary.
     CorrectionChoiceId,
+    /// One run of a recogniser in a process of its own.
+    WorkerId,
     /// A unit of deferred work.
     JobId,
 }

@@ -61,6 +61,13 @@ pub struct Job {
     pub last_error: Option<String>,
 }
 
+impl Job {
+    /// Somebody else has it now.
+    pub(crate) fn lost(&self) -> StorageError {
+        StorageError::Conflict(format!("the lease of job {} was lost", self.id))
+    }
+}
+
 impl Database {
     /// Stores a job, or finds the one with the same kind and key, whatever its state.
     ///
@@ -152,10 +159,7 @@ impl Database {
         .execute(&self.writer)
         .await?;
         match changed.rows_affected() {
-            0 => Err(StorageError::Conflict(format!(
-                "the lease of job {} was lost",
-                job.id
-            ))),
+            0 => Err(job.lost()),
             _ => Ok(()),
         }
     }
@@ -199,17 +203,21 @@ impl Database {
         rows.iter().map(job_of).collect()
     }
 
-    /// Makes every leased job waiting again. For the start of the only process that runs jobs: what
-    /// a crash interrupted need not wait for its lease to end.
+    /// Makes every leased job of these kinds waiting again. For the start of the only process that runs
+    /// them: what a crash interrupted need not wait for its lease to end.
     ///
     /// # Errors
     /// Those of the database.
-    pub async fn release_leases(&self) -> Result<(), StorageError> {
-        sqlx::query(
-            "UPDATE jobs SET state = 'waiting', leased_until_us = NULL WHERE state = 'leased'",
-        )
-        .execute(&self.writer)
-        .await?;
+    pub async fn release_leases(&self, kinds: &[&str]) -> Result<(), StorageError> {
+        for kind in kinds {
+            sqlx::query(
+                "UPDATE jobs SET state = 'waiting', leased_until_us = NULL \
+                 WHERE state = 'leased' AND kind = $1",
+            )
+            .bind(kind)
+            .execute(&self.writer)
+            .await?;
+        }
         Ok(())
     }
 
@@ -233,16 +241,13 @@ impl Database {
         .execute(&self.writer)
         .await?;
         if changed.rows_affected() == 0 {
-            return Err(StorageError::Conflict(format!(
-                "the lease of job {} was lost",
-                job.id
-            )));
+            return Err(job.lost());
         }
         Ok(())
     }
 }
 
-fn job_of(row: &SqliteRow) -> Result<Job, StorageError> {
+pub(crate) fn job_of(row: &SqliteRow) -> Result<Job, StorageError> {
     let hearing: Option<String> = row.try_get("hearing")?;
     Ok(Job {
         id: parse(row.try_get("id")?)?,

@@ -66,6 +66,7 @@ pub mod time_stamp;
 pub mod verify;
 pub mod witness_ledger;
 pub mod witness_question;
+pub mod workers;
 
 pub use archive::Archive;
 pub use archive_path::ArchivePath;
@@ -105,3 +106,4 @@ pub use time_stamp::{Authorities, TimeStamp, TimeStampFault, TimeStampQuery};
 pub use verify::{DamagedFile, Verdict, VerifyReport, Violation, verify, verify_trusting};
 pub use witness_ledger::{WitnessLedger, WitnessRefusal};
 pub use witness_question::WitnessQuestion;
+pub use workers::{GuessRow, LinesAfter, WorkerRow};

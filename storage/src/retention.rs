@@ -146,6 +146,7 @@ impl Database {
             }
             // Edits, what they taught and what gave way refer to the lines.
             for said in [
+                "DELETE FROM draft_guesses WHERE hearing = $1",
                 "DELETE FROM correction_choices WHERE hearing = $1",
                 "DELETE FROM lessons WHERE hearing = $1",
                 "DELETE FROM line_edits WHERE hearing = $1",

@@ -16,7 +16,7 @@ pub const SEGMENT_FORMAT: &str = "otyrys-segment/1";
 
 /// What is known of a segment when it is opened. Never changes afterwards: the chunk log is
 /// chained to the digest of these facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentFacts {
     /// Which.
     pub segment: SegmentId,

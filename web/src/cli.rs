@@ -32,6 +32,9 @@ pub struct Cli {
 enum Command {
     /// Runs the server: pages, signalling, sound and picture, record, draft, delivery.
     Serve(ServeArgs),
+    /// Recognises speech for a server whose configuration says `draft.apart`, beside it. Any number may
+    /// run; whatever one leaves undone, another one does.
+    Worker,
     /// Joins a hearing with native participants who speak recorded speech.
     Rehearse(RehearseArgs),
     /// Puts a bad line between people and a server, to try what it does to a hearing.
@@ -128,6 +131,7 @@ fn dispatch(file: Option<&Path>, command: Command) -> Result<ExitCode, CommandEr
     log::init(&config.log);
     match command {
         Command::Serve(args) => runtime()?.block_on(serve::serve(config, args)),
+        Command::Worker => runtime()?.block_on(crate::draft::run_worker(&config)),
         Command::Rehearse(args) => Ok(runtime()?.block_on(crate::rehearse::run(args))?),
         Command::Relay(args) => {
             runtime()?.block_on(bad_line::run(args))?;

@@ -97,8 +97,8 @@ async fn make_bundle(stores: &Stores, draft: &Draft, id: HearingId) -> Result<Bu
     let means = Means {
         program: "Otyrys".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: draft.model().map(|model| model.name.clone()),
-        model_sha256: draft.model().map(|model| model.sha256.clone()),
+        model: draft.model().map(|model| model.name),
+        model_sha256: draft.model().map(|model| model.sha256),
         final_model: last.as_ref().map(|pass| pass.model.clone()),
         final_model_sha256: last.map(|pass| pass.model_sha256),
     };

@@ -218,7 +218,9 @@ impl Default for RecordConfig {
 pub struct DraftConfig {
     /// Whether speech is recognised.
     pub enabled: bool,
-    /// Recognisers at work at once; each keeps one processor core busy while people speak.
+    /// Whether it is recognised in processes of their own, `otyrys worker`.
+    pub apart: bool,
+    /// Recognisers at work at once, in this process or in each worker; each keeps one processor core busy while people speak.
     pub workers: usize,
     /// Width of the search for the likeliest words; 1 is the quickest.
     pub beam: u8,
@@ -281,6 +283,7 @@ impl Default for DraftConfig {
     fn default() -> Self {
         Self {
             enabled: true,
+            apart: false,
             workers: 1,
             beam: 5,
             live: true,

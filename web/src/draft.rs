@@ -1,21 +1,27 @@
 //! The draft protocol: the recogniser reads the record while it grows.
 
 mod compare;
+mod elsewhere;
 mod final_pass;
 mod learnt;
 mod reading;
 mod speech;
+mod worker;
 
+pub(crate) use elsewhere::DRAFT;
 pub(crate) use final_pass::{FinalPassError, hear_again};
 pub(crate) use speech::Speech;
+pub(crate) use worker::run as run_worker;
 
 use crate::{config::DraftConfig, hub::DraftNotice, stores::Stores};
+use elsewhere::Elsewhere;
+use jiff::Timestamp;
 use otyrys_signaling::{
     Language,
     wire::{DraftGuess, DraftLine, DraftOffReason, DraftState, LineEdit, Word, WrittenWords},
 };
 use otyrys_storage::{
-    LineEditRow, LineRow, SegmentFacts, StorageError,
+    Job, LineEditRow, LineRow, SegmentFacts, StorageError,
     ids::{HearingId, LineId, SegmentId},
 };
 use otyrys_transcribe::{
@@ -44,13 +50,22 @@ pub(crate) struct Draft {
 
 struct Inner {
     stores: Stores,
-    recogniser: Result<Recogniser, DraftOffReason>,
-    model: Option<ModelUsed>,
+    recognition: Recognition,
     corrections: Corrections,
     state: Mutex<State>,
     notices: mpsc::Sender<(Option<HearingId>, DraftNotice)>,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+/// Who recognises.
+enum Recognition {
+    /// This process.
+    Here(Recogniser, ModelUsed),
+    /// Processes of their own, through the database.
+    Elsewhere(Mutex<Elsewhere>),
+    /// Nobody.
+    Off(DraftOffReason),
 }
 
 /// The model behind the draft, as the protocol names it.
@@ -73,8 +88,10 @@ struct State {
 #[derive(Debug, Clone)]
 struct Followed {
     facts: SegmentFacts,
-    /// Lines that begin earlier are known from before a restart.
-    known_until_ms: u64,
+    /// What a worker leased in order to read it.
+    job: Option<Job>,
+    /// Ends it.
+    stop: CancellationToken,
 }
 
 /// What the draft tells: a notice for one hearing, or for all of them.
@@ -89,25 +106,52 @@ impl Draft {
         stores: Stores,
         stop: CancellationToken,
     ) -> (Self, DraftNotices) {
-        let (notices, receiver) = mpsc::channel(1024);
-        let started = if config.enabled {
-            let started = start_recogniser(config, config.live_models(), config.live).await;
-            started.map_err(|error| {
+        if !config.enabled {
+            let off = Recognition::Off(DraftOffReason::Disabled);
+            return Self::of(off, corrections, stores, stop);
+        }
+        if config.apart {
+            let there = Recognition::Elsewhere(Mutex::default());
+            let (draft, notices) = Self::of(there, corrections, stores, stop);
+            draft.inner.tasks.spawn(draft.clone().watch_workers());
+            return (draft, notices);
+        }
+        match Self::here(config, corrections.clone(), stores.clone(), stop.clone()).await {
+            Ok(started) => started,
+            Err(error) => {
                 tracing::error!(%error, "no draft protocol is made: {error}; `otyrys model fetch base` installs the model");
-                off_reason(&error)
-            })
-        } else {
-            Err(DraftOffReason::Disabled)
-        };
-        let (recogniser, events, model) = match started {
-            Ok((recogniser, events, model)) => (Ok(recogniser), Some(events), Some(model)),
-            Err(reason) => (Err(reason), None, None),
-        };
+                let off = Recognition::Off(off_reason(&error));
+                Self::of(off, corrections, stores, stop)
+            }
+        }
+    }
+
+    /// Starts the recogniser in this process.
+    async fn here(
+        config: &DraftConfig,
+        corrections: Corrections,
+        stores: Stores,
+        stop: CancellationToken,
+    ) -> Result<(Self, DraftNotices), RecogniserError> {
+        let (recogniser, events, model) =
+            start_recogniser(config, config.live_models(), config.live).await?;
+        let here = Recognition::Here(recogniser, model);
+        let (draft, notices) = Self::of(here, corrections, stores, stop);
+        draft.inner.tasks.spawn(draft.clone().listen(events));
+        Ok((draft, notices))
+    }
+
+    fn of(
+        recognition: Recognition,
+        corrections: Corrections,
+        stores: Stores,
+        stop: CancellationToken,
+    ) -> (Self, DraftNotices) {
+        let (notices, receiver) = mpsc::channel(1024);
         let draft = Self {
             inner: Arc::new(Inner {
                 stores,
-                recogniser,
-                model,
+                recognition,
                 corrections,
                 state: Mutex::default(),
                 notices,
@@ -115,31 +159,52 @@ impl Draft {
                 stop,
             }),
         };
-        if let Some(events) = events {
-            draft.inner.tasks.spawn(draft.clone().listen(events));
-        }
         (draft, receiver)
     }
 
     /// How it is doing.
     pub(crate) fn state(&self) -> DraftState {
-        match &self.inner.recogniser {
-            Ok(_) => DraftState::Running {
-                behind_ms: u32::try_from(self.lock().behind_ms).unwrap_or(u32::MAX),
+        match &self.inner.recognition {
+            Recognition::Here(..) => DraftState::Running {
+                behind_ms: ms(self.lock().behind_ms),
             },
-            Err(reason) => DraftState::Off { reason: *reason },
+            Recognition::Elsewhere(there) => lock(there).state(),
+            Recognition::Off(reason) => DraftState::Off { reason: *reason },
         }
+    }
+
+    /// Speech that waits to be recognised in this process, or is being, in ms.
+    fn waiting_ms(&self) -> u64 {
+        match &self.inner.recognition {
+            Recognition::Here(recogniser, _) => recogniser.waiting_ms(),
+            Recognition::Elsewhere(_) | Recognition::Off(_) => 0,
+        }
+    }
+
+    /// Whether a file is being read, or its last line has not been dealt with.
+    fn reads(&self, segment: SegmentId) -> bool {
+        self.lock()
+            .active
+            .iter()
+            .any(|(_, active)| *active == segment)
     }
 
     /// Whether somebody's speech is being recognised, or waits to be.
     fn is_busy(&self) -> bool {
-        let recogniser = self.inner.recogniser.as_ref();
-        recogniser.is_ok_and(|recogniser| recogniser.waiting_ms() > 0)
+        match &self.inner.recognition {
+            Recognition::Here(recogniser, _) => recogniser.waiting_ms() > 0,
+            Recognition::Elsewhere(there) => lock(there).is_busy(),
+            Recognition::Off(_) => false,
+        }
     }
 
     /// The model in use.
-    pub(crate) fn model(&self) -> Option<&ModelUsed> {
-        self.inner.model.as_ref()
+    pub(crate) fn model(&self) -> Option<ModelUsed> {
+        match &self.inner.recognition {
+            Recognition::Here(_, model) => Some(model.clone()),
+            Recognition::Elsewhere(there) => lock(there).model(),
+            Recognition::Off(_) => None,
+        }
     }
 
     /// Follows a growing file of the record to its end.
@@ -149,28 +214,51 @@ impl Draft {
 
     /// As [`Self::follow`], without the lines that begin before `known_until_ms`.
     pub(crate) fn follow_from(&self, facts: SegmentFacts, speech: Speech, known_until_ms: u64) {
-        if self.inner.recogniser.is_err() {
-            return;
+        match &self.inner.recognition {
+            Recognition::Here(..) => self.read(facts, speech, known_until_ms, None),
+            Recognition::Elsewhere(there) => {
+                self.lock().active.insert((facts.hearing, facts.segment));
+                lock(there).follow(facts, known_until_ms);
+            }
+            Recognition::Off(_) => {}
         }
+    }
+
+    /// Gives a file to the recogniser of this process, which has leased `job` for it.
+    fn read(&self, facts: SegmentFacts, speech: Speech, known_until_ms: u64, job: Option<Job>) {
         self.lock().active.insert((facts.hearing, facts.segment));
         let draft = self.clone();
         self.inner.tasks.spawn(async move {
             let (hearing, segment) = (facts.hearing, facts.segment);
             let participant = facts.participant;
-            if let Err(error) = draft.tail(facts, speech, known_until_ms).await {
+            if let Err(error) = draft.tail(facts, speech, known_until_ms, job).await {
                 tracing::error!(hearing.id = %hearing, segment.id = %segment, %error, "a file of the record is not being recognised");
-                {
-                    let mut state = draft.lock();
-                    // Its feed ends here without the file having been read to its end: when the server
-                    // starts again, it is read again.
-                    state.feeds.retain(|_, followed| followed.facts.segment != segment);
-                    state.active.remove(&(hearing, segment));
-                }
+                // Its feed ends here without the file having been read to its end: when the server starts
+                // again, it is read again.
+                draft.abandon(segment);
                 // What the feed tells from now on is nobody's, the end of a guess too.
                 let over = DraftNotice::Guess(participant, None);
-                let _ended = draft.inner.notices.send((Some(hearing), over)).await;
+                draft.tell(Some(hearing), over).await;
             }
         });
+    }
+
+    /// What comes of a file from now on is nobody's.
+    fn abandon(&self, segment: SegmentId) {
+        let mut state = self.lock();
+        state.feeds.retain(|_, followed| {
+            let keeps = followed.facts.segment != segment;
+            if !keeps {
+                followed.stop.cancel();
+            }
+            keeps
+        });
+        state.active.retain(|(_, active)| *active != segment);
+    }
+
+    async fn tell(&self, hearing: Option<HearingId>, notice: DraftNotice) {
+        // Whoever listens ends after the draft; until then it reads.
+        let _ended = self.inner.notices.send((hearing, notice)).await;
     }
 
     /// The hearing has stored that a file was read to its end.
@@ -213,20 +301,20 @@ impl Draft {
         facts: SegmentFacts,
         speech: Speech,
         known_until_ms: u64,
+        job: Option<Job>,
     ) -> Result<(), DraftError> {
-        let Ok(recogniser) = &self.inner.recogniser else {
+        let Recognition::Here(recogniser, _) = &self.inner.recognition else {
             return Ok(());
         };
-        let feed = recogniser.open_feed(speech.feed(facts.starts_ms))?;
-        self.lock().feeds.insert(
-            feed.id(),
-            Followed {
-                facts: facts.clone(),
-                known_until_ms,
-            },
-        );
-        let stop = &self.inner.stop;
-        read_record(&self.inner.stores.spool, &facts, &feed, stop, &AtOnce).await?;
+        let feed = recogniser.open_feed(speech.feed(facts.starts_ms, known_until_ms))?;
+        let stop = self.inner.stop.child_token();
+        let followed = Followed {
+            facts: facts.clone(),
+            job,
+            stop: stop.clone(),
+        };
+        self.lock().feeds.insert(feed.id(), followed);
+        read_record(&self.inner.stores.spool, &facts, &feed, &stop, &AtOnce).await?;
         Ok(())
     }
 
@@ -262,21 +350,14 @@ impl Draft {
                     None
                 }
             };
-            if let Some(notice) = notice {
-                // The hub ends after the draft; until then it reads.
-                let _ended = self.inner.notices.send(notice).await;
+            if let Some((hearing, notice)) = notice {
+                self.tell(hearing, notice).await;
             }
         }
     }
 
     fn guessed(&self, guess: Guess) -> Option<(Option<HearingId>, DraftNotice)> {
-        let Followed {
-            facts,
-            known_until_ms,
-        } = self.followed(guess.feed)?;
-        if guess.start_ms < known_until_ms {
-            return None;
-        }
+        let facts = self.followed(guess.feed)?.facts;
         let text = |words: &[otyrys_transcribe::Word]| {
             let words: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
             words.join(" ")
@@ -296,26 +377,28 @@ impl Draft {
     }
 
     async fn store(&self, line: Line) -> Option<(Option<HearingId>, DraftNotice)> {
-        let followed = self.followed(line.feed)?;
-        if line.start_ms < followed.known_until_ms {
-            return None;
-        }
-        let facts = followed.facts;
-        let model = self.model().map_or("", |model| &model.sha256);
+        let Followed { facts, job, .. } = self.followed(line.feed)?;
+        let model = self.model().map_or(String::new(), |model| model.sha256);
         let hearing = facts.hearing;
         // Without what was learnt a line can be written; without the database it cannot.
         let corrections = self.corrections(hearing).await.unwrap_or_else(|error| {
             tracing::error!(hearing.id = %hearing, %error, "what was learnt of corrections cannot be read");
             self.inner.corrections.clone()
         });
-        let row = row_of(line, &facts, model, &corrections);
-        while let Err(error) = self.inner.stores.database.put_line(hearing, &row).await {
+        let row = row_of(line, &facts, &model, &corrections);
+        while let Err(error) = self.put(hearing, &row, job.as_ref()).await {
             tracing::error!(hearing.id = %hearing, %error, "a line of the draft was not stored");
             let waited = self
                 .inner
                 .stop
                 .run_until_cancelled(time::sleep(STORE_AGAIN));
-            if matches!(error, StorageError::Conflict(_)) || waited.await.is_none() {
+            if matches!(error, StorageError::Conflict(_)) {
+                if job.is_some() {
+                    self.abandon(facts.segment);
+                }
+                return None;
+            }
+            if waited.await.is_none() {
                 return None;
             }
         }
@@ -323,13 +406,32 @@ impl Draft {
         Some((Some(hearing), DraftNotice::Line(line)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Each critical section is a single change of a map.
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    async fn put(
+        &self,
+        hearing: HearingId,
+        row: &LineRow,
+        job: Option<&Job>,
+    ) -> Result<(), StorageError> {
+        let (database, now) = (&self.inner.stores.database, Timestamp::now());
+        match job {
+            Some(job) => {
+                let lease = worker::LEASE;
+                database
+                    .put_line_of_job(job, hearing, row, lease, now)
+                    .await
+            }
+            None => database.put_line(hearing, row).await,
+        }
     }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.inner.state)
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each critical section is a single change of a map.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Models by the language that they serve.

@@ -45,6 +45,11 @@ pub(crate) const BEFORE_SEAL: &[&str] = &[FINAL_PASS];
 /// Work that takes about as long as the hearing did.
 pub(crate) const LONG: &[&str] = &[ROOM_FILE];
 
+/// The kinds that the server runs: of these it is the only one.
+pub(crate) fn of_server() -> Vec<&'static str> {
+    [PROMPT, BEFORE_SEAL, LONG].concat()
+}
+
 /// Work that takes long is given up when it has failed so often.
 const LONG_ATTEMPTS: u32 = 10;
 

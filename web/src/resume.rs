@@ -8,7 +8,7 @@ use crate::{
 };
 use otyrys_signaling::is_drafted;
 use otyrys_storage::{
-    SegmentRecord, StorageError,
+    LineRow, SegmentRecord, StorageError,
     ids::{HearingId, SegmentId},
 };
 use std::collections::HashSet;
@@ -36,16 +36,21 @@ pub(crate) async fn draft_what_is_missing(
         if !drafted || read.contains(&facts.segment) {
             continue;
         }
-        let known_until_ms = lines
-            .iter()
-            .filter(|line| line.segment == facts.segment)
-            .map(|line| u64::from(line.end_ms))
-            .max()
-            .unwrap_or(0);
+        let known_until_ms = known_until_ms(&lines, facts.segment);
         let speech = Speech::of(&state, facts.participant);
         draft.follow_from(facts, speech, known_until_ms);
     }
     Ok(())
+}
+
+/// Where on the record clock the last of these lines ends that was heard in a segment; 0: there is
+/// none.
+pub(crate) fn known_until_ms(lines: &[LineRow], segment: SegmentId) -> u64 {
+    let of_segment = lines.iter().filter(|line| line.segment == segment);
+    of_segment
+        .map(|line| u64::from(line.end_ms))
+        .max()
+        .unwrap_or(0)
 }
 
 async fn segments_read(

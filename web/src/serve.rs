@@ -437,7 +437,7 @@ async fn resume(
     draft: &Draft,
     retention: &RetentionConfig,
 ) -> Result<(), CommandError> {
-    stores.database.release_leases().await?;
+    stores.database.release_leases(&jobs::of_server()).await?;
     for row in stores.database.hearings().await? {
         let closed = row.closed_at.is_some();
         if let Err(error) = resume_one(stores, hub, draft, retention, row.id, closed).await {

@@ -1,6 +1,8 @@
 //! What tests of this crate begin with: the stores of a court in a temporary folder.
 
 use crate::{config::Config, hub::new_event, stores::Stores};
+use gstreamer::{self as gst, prelude::*};
+use gstreamer_app::{AppSink, AppSrc};
 use jiff::{Timestamp, tz::Offset};
 use otyrys_signaling::HearingEvent;
 use otyrys_storage::{
@@ -182,4 +184,50 @@ impl TestCourt {
         let bundle = Bundle::write(&dir, &input, spool, &key).expect("a bundle");
         archive.put(&bundle).await.expect("archived");
     }
+}
+
+/// A voice of 16 kHz, as a recorder writes it.
+pub(crate) fn webm(samples: &[i16]) -> Vec<u8> {
+    gst::init().expect("GStreamer");
+    let pipeline = gst::parse::launch(
+        "appsrc name=in format=time caps=audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved \
+         ! audioconvert ! audioresample ! opusenc bitrate=32000 ! webmmux streamable=true \
+         ! appsink name=out sync=false",
+    );
+    let pipeline = pipeline
+        .expect("GStreamer")
+        .downcast::<gst::Pipeline>()
+        .expect("GStreamer");
+    let source: AppSrc = pipeline
+        .by_name("in")
+        .expect("GStreamer")
+        .downcast()
+        .expect("GStreamer");
+    let target: AppSink = pipeline
+        .by_name("out")
+        .expect("GStreamer")
+        .downcast()
+        .expect("GStreamer");
+    source.set_max_bytes(0);
+    pipeline.set_state(gst::State::Playing).expect("GStreamer");
+    let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
+    let mut buffer = gst::Buffer::from_slice(bytes);
+    buffer
+        .get_mut()
+        .expect("GStreamer")
+        .set_pts(gst::ClockTime::ZERO);
+    source.push_buffer(buffer).expect("GStreamer");
+    source.end_of_stream().expect("GStreamer");
+    let mut file = Vec::new();
+    while let Ok(sample) = target.pull_sample() {
+        file.extend_from_slice(
+            &sample
+                .buffer()
+                .expect("GStreamer")
+                .map_readable()
+                .expect("GStreamer"),
+        );
+    }
+    pipeline.set_state(gst::State::Null).expect("GStreamer");
+    file
 }

@@ -8,6 +8,7 @@
 
 mod a_court_learns_of_its_own_edits_only;
 mod a_damaged_record_is_sealed_with_its_damage_named;
+mod a_file_is_read_by_one_worker_at_a_time;
 mod a_lost_database_or_disk_is_said_clearly;
 mod a_package_is_received_exactly_once;
 mod a_seat_belongs_to_one_browser;

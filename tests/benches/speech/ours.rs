@@ -38,6 +38,7 @@ pub(crate) fn serve(mut arguments: impl Iterator<Item = String>) -> Outcome<()> 
                 .map(str::to_owned)
                 .collect(),
             starts_ms: 0,
+            known_until_ms: 0,
         })?;
         feed.push(std::fs::read(path)?.into())?;
         feed.finish();

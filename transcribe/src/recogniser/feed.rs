@@ -27,6 +27,9 @@ pub struct FeedInfo {
     pub names: Vec<String>,
     /// Where the file begins on the record clock, in ms.
     pub starts_ms: u64,
+    /// Utterances that begin earlier, in ms on the record clock, were recognised before: they are
+    /// decoded and passed over. 0: none.
+    pub known_until_ms: u64,
 }
 
 impl std::fmt::Debug for FeedInfo {
@@ -192,6 +195,8 @@ pub(super) struct FeedSink {
     pub(super) feed: FeedId,
     pub(super) profile: Arc<FeedProfile>,
     pub(super) segmenter: Segmenter,
+    /// Utterances that begin earlier, in ms on the record clock, are passed over.
+    pub(super) known_until_ms: u64,
     pub(super) queue: Arc<Queue>,
     /// Whether utterances are guessed at while they are being spoken.
     pub(super) guesses: bool,
@@ -201,6 +206,9 @@ pub(super) struct FeedSink {
 
 impl FeedSink {
     fn enqueue(&self, segment: Segment) {
+        if segment.speech_start_ms < self.known_until_ms {
+            return;
+        }
         self.queue.push(Job {
             feed: self.feed,
             work: Work::Recognise(Arc::clone(&self.profile), segment),
@@ -211,6 +219,9 @@ impl FeedSink {
         let Some((start_ms, length_ms)) = self.segmenter.growing() else {
             return;
         };
+        if start_ms < self.known_until_ms {
+            return;
+        }
         let (of_ms, at_ms) = self.guessed;
         let known_ms = if of_ms == start_ms { at_ms } else { 0 };
         if length_ms < known_ms + GUESS_EVERY_MS {

@@ -294,6 +294,7 @@ impl Recogniser {
                 self.languages.iter().copied(),
             )),
             segmenter: Segmenter::new(info.starts_ms),
+            known_until_ms: info.known_until_ms,
             queue: Arc::clone(&self.shared.queue),
             guesses: self.guesses,
             guessed: (0, 0),

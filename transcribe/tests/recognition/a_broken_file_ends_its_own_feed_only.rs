@@ -11,6 +11,7 @@ fn info() -> FeedInfo {
         language: Language::RUSSIAN,
         names: Vec::new(),
         starts_ms: 0,
+        known_until_ms: 0,
     }
 }
 

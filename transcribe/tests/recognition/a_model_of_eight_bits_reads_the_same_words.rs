@@ -43,6 +43,7 @@ async fn it_is_half_as_large_and_reads_the_same_words() {
             language: Language::RUSSIAN,
             names: Vec::new(),
             starts_ms: 0,
+            known_until_ms: 0,
         };
         let feed = recogniser.open_feed(info).unwrap();
         feed.push(file.clone().into()).unwrap();

@@ -28,6 +28,7 @@ async fn silence_noise_and_a_hum_give_no_lines() {
             language: Language::RUSSIAN,
             names: ["Ахметова", "Иванов", "Сейткали"].map(str::to_owned).into(),
             starts_ms: 0,
+            known_until_ms: 0,
         })
         .unwrap();
     feed.push(crate::common::webm(&sound).into()).unwrap();

@@ -139,6 +139,7 @@ async fn lines(file: &[u8], language: Language) -> Vec<Line> {
             .map(str::to_owned)
             .into(),
             starts_ms: 0,
+            known_until_ms: 0,
         })
         .unwrap();
     feed.push(file.to_vec().into()).unwrap();

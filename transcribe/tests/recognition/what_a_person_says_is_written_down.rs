@@ -28,6 +28,7 @@ async fn ten_sentences_become_lines_with_their_times() {
             language: Language::RUSSIAN,
             names: Vec::new(),
             starts_ms: STARTS_MS,
+            known_until_ms: 0,
         })
         .unwrap();
     let cpu_before = cpu_seconds();
@@ -39,7 +40,29 @@ async fn ten_sentences_become_lines_with_their_times() {
     feed.finish();
     let (lines, failures) = crate::common::to_the_end(&mut events, feed.id()).await;
     let cpu = cpu_seconds() - cpu_before;
+
+    // Whoever goes on after somebody else passes over what is known, at the cost of decoding it.
+    let middle = lines.len() / 2;
+    let rest = recogniser
+        .open_feed(FeedInfo {
+            language: Language::RUSSIAN,
+            names: Vec::new(),
+            starts_ms: STARTS_MS,
+            known_until_ms: lines[middle - 1].end_ms,
+        })
+        .unwrap();
+    let cpu_before = cpu_seconds();
+    rest.push(file.into()).unwrap();
+    rest.finish();
+    let (again, _) = crate::common::to_the_end(&mut events, rest.id()).await;
+    let cpu_of_rest = cpu_seconds() - cpu_before;
     recogniser.shutdown().await;
+    let told = |lines: &[otyrys_transcribe::Line]| {
+        let told = lines.iter().map(|line| (line.start_ms, line.end_ms));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&again), told(&lines[middle..]));
+    assert!(cpu_of_rest < cpu * 0.8, "{cpu_of_rest:.1} s of {cpu:.1} s");
 
     assert_eq!(failures, [""; 0]);
     let text = |lines: &[otyrys_transcribe::Line]| {

@@ -18,6 +18,7 @@ async fn written(utterances: &[Vec<f32>], languages: &[Language]) -> Vec<Line> {
         language: Language::RUSSIAN,
         names: Vec::new(),
         starts_ms: 0,
+        known_until_ms: 0,
     };
     let feed = recogniser.open_feed(info).unwrap();
     feed.push(webm(&sound).into()).unwrap();

@@ -17,6 +17,7 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
             language: Language::RUSSIAN,
             names: Vec::new(),
             starts_ms: 0,
+            known_until_ms: 0,
         })
         .unwrap();
 

@@ -172,7 +172,7 @@ impl Again<'_> {
     ) -> Result<Vec<Line>, FinalPassError> {
         let (recogniser, draft) = (self.recogniser, self.draft);
         let feed = recogniser
-            .open_feed(speech.feed(facts.starts_ms))
+            .open_feed(speech.feed(facts.starts_ms, 0))
             .map_err(DraftError::from)?;
         let pace = WhenNobodySpeaks {
             feed: &feed,

@@ -26,12 +26,14 @@ impl Speech {
         }
     }
 
-    /// The same for the recogniser, of a file that begins at `starts_ms` on the record clock.
-    pub(super) fn feed(self, starts_ms: u64) -> FeedInfo {
+    /// The same for the recogniser, of a file that begins at `starts_ms` on the record clock, and of
+    /// which the lines that begin before `known_until_ms` are known.
+    pub(super) fn feed(self, starts_ms: u64, known_until_ms: u64) -> FeedInfo {
         FeedInfo {
             language: spoken(self.language),
             names: self.names,
             starts_ms,
+            known_until_ms,
         }
     }
 }

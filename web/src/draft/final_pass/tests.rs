@@ -3,10 +3,8 @@
 use super::*;
 use crate::{
     rehearse::{Clip, ClipLibrary},
-    test_court::TestCourt,
+    test_court::{TestCourt, webm},
 };
-use gstreamer::{self as gst, prelude::*};
-use gstreamer_app::{AppSink, AppSrc};
 use jiff::Timestamp;
 use otyrys_storage::{
     Job, NewJob, NewLineEdit, NewParticipant,
@@ -16,32 +14,6 @@ use otyrys_transcribe::{Corrections, wer};
 use serde_json::{Value, json};
 
 const RATE: usize = crate::rehearse::SAMPLE_RATE as usize;
-
-/// As a recorder writes it.
-fn webm(samples: &[i16]) -> Vec<u8> {
-    gst::init().unwrap();
-    let pipeline = gst::parse::launch(
-        "appsrc name=in format=time caps=audio/x-raw,format=S16LE,rate=16000,channels=1,layout=interleaved \
-         ! audioconvert ! audioresample ! opusenc bitrate=32000 ! webmmux streamable=true \
-         ! appsink name=out sync=false",
-    );
-    let pipeline = pipeline.unwrap().downcast::<gst::Pipeline>().unwrap();
-    let source: AppSrc = pipeline.by_name("in").unwrap().downcast().unwrap();
-    let target: AppSink = pipeline.by_name("out").unwrap().downcast().unwrap();
-    source.set_max_bytes(0);
-    pipeline.set_state(gst::State::Playing).unwrap();
-    let bytes: Vec<u8> = samples.iter().flat_map(|s| s.to_le_bytes()).collect();
-    let mut buffer = gst::Buffer::from_slice(bytes);
-    buffer.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
-    source.push_buffer(buffer).unwrap();
-    source.end_of_stream().unwrap();
-    let mut file = Vec::new();
-    while let Ok(sample) = target.pull_sample() {
-        file.extend_from_slice(&sample.buffer().unwrap().map_readable().unwrap());
-    }
-    pipeline.set_state(gst::State::Null).unwrap();
-    file
-}
 
 /// A line of the draft that was made while people spoke.
 fn live(facts: &SegmentFacts, start_ms: u32, end_ms: u32, text: &str) -> LineRow {
@@ -235,7 +207,7 @@ async fn the_larger_model_takes_little_at_a_time() {
             .unwrap(),
         scene.facts.participant,
     );
-    let feed = recogniser.open_feed(speech.feed(0)).unwrap();
+    let feed = recogniser.open_feed(speech.feed(0, 0)).unwrap();
     let pace = WhenNobodySpeaks {
         feed: &feed,
         recogniser: &recogniser,

@@ -3,4 +3,4 @@
 /**
  * Why there is no draft.
  */
-export type DraftOffReason = "disabled" | "model_missing" | "model_damaged" | "failed";
+export type DraftOffReason = "disabled" | "model_missing" | "model_damaged" | "failed" | "no_worker";
