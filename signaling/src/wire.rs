@@ -477,7 +477,7 @@ pub struct ParticipantView {
     pub rehearsal: bool,
 }
 
-/// An utterance while it is being spoken. It is kept nowhere.
+/// An utterance while it is being spoken. It is kept nowhere when it is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DraftGuess {
     /// Where it begins, milliseconds into the record; so does its line, unless it gets too long for

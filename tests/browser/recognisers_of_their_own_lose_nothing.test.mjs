@@ -82,7 +82,7 @@ step("a recogniser that is told to end gives its file back at once", { timeout: 
   const third = work();
   await until("the third one is ready", () => third.output.includes("recognises with"));
   const at = Date.now();
-  assert.equal(await workers[1].stop(), 0);
+  assert.equal((await workers[1].stop())?.code, 0);
   await until("the third one reads", () => reads(third));
   report(`taken over ${((Date.now() - at) / 1_000).toFixed(1)} s after the word to end`);
 });
@@ -92,15 +92,25 @@ step("the draft is whole: each sentence, once, and as good as in one process", {
   await until("all is said and drafted", async () => (await clerk.lines()).length >= sentences, 120_000);
   await clerk.closesHearing();
   await until("the record is sealed", async () => (await court.verify()).code === 0, SEALED_MS);
-  const { lines, model } = await protocolOf(court.bundleDir);
-  assert.ok(model, "the protocol names the model");
+  const { lines, means } = await protocolOf(court.bundleDir);
+  assert.ok(means.model, "the protocol names the model");
   const own = lines.filter(({ participant }) => participant === court.seats.clerk.participant_id);
   for (let at = 1; at < own.length; at += 1) {
     assert.ok(own[at].start_ms >= own[at - 1].end_ms, `${own[at - 1].text} | ${own[at].text}`);
   }
-  // Chromium plays the file again and again: what is there of the first time is compared.
-  const first = own.slice(0, sentences);
-  const errors = wordErrorRate(spoken.map(({ text }) => text).join(" "), first.map(({ text }) => text).join(" "));
-  report(`${own.length} lines, word errors of the first ${sentences}: ${(errors * 100).toFixed(1)} %`);
-  assert.ok(errors < WORD_ERRORS, first.map(({ text }) => text).join(" | "));
+  // Chromium plays the file again and again, from its own beginning: what follows what is known. The
+  // first sentence may have begun before the record, the last one was cut off.
+  const whole = own.slice(1, -1).map(({ text }) => {
+    const errors = spoken.map((sentence) => wordErrorRate([[sentence.text, text]]));
+    const best = Math.min(...errors);
+    return { text, sentence: errors.indexOf(best), best };
+  });
+  const told = whole.map(({ text }) => text).join(" | ");
+  for (let at = 1; at < whole.length; at += 1) {
+    const step = (whole[at].sentence - whole[at - 1].sentence + sentences) % sentences;
+    assert.ok(step <= 1, `a sentence is missing before "${whole[at].text}" in: ${told}`);
+  }
+  const errors = whole.map(({ best }) => best).sort((a, b) => a - b)[Math.floor(whole.length / 2)];
+  report(`${own.length} lines, median of word errors ${(errors * 100).toFixed(1)} %`);
+  assert.ok(errors < WORD_ERRORS, told);
 });

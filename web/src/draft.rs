@@ -398,9 +398,7 @@ impl Draft {
                 }
                 return None;
             }
-            if waited.await.is_none() {
-                return None;
-            }
+            waited.await?;
         }
         let line = line_of(row, None).ok()?;
         Some((Some(hearing), DraftNotice::Line(line)))

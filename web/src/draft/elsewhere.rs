@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How soon it is looked at again when the database failed.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// A worker that told nothing for so long is not there, and what it guessed is over.
-pub(super) const GONE: Duration = Duration::from_secs(10);
+pub(super) const GONE: Duration = Duration::from_secs(7);
 /// Speech that waits for less is no delay: a worker takes a file when it is ready for it.
 const BEHIND_WORTH_TELLING: Duration = Duration::from_secs(10);
 

@@ -25,9 +25,9 @@ use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// For how long a file is a worker's that tells nothing: when it is over another one takes the file.
-pub(super) const LEASE: Duration = Duration::from_secs(15);
+pub(super) const LEASE: Duration = Duration::from_secs(8);
 /// How often a worker tells that it is there, and keeps its files.
-const KEEP: Duration = Duration::from_secs(3);
+const KEEP: Duration = Duration::from_secs(2);
 /// How often it looks for a file that nobody reads.
 const LOOK: Duration = Duration::from_millis(250);
 /// With so much speech waiting a worker leaves new files to others ...
@@ -46,6 +46,9 @@ const _: () = assert!(KEEP.as_secs() * 3 < GONE.as_secs() && GONE.as_secs() < LE
 /// # Errors
 /// Whatever keeps it from starting, in words for the operator.
 pub(crate) async fn run(config: &Config) -> Result<ExitCode, CommandError> {
+    if !(config.draft.enabled && config.draft.apart) {
+        return Err("the server recognises by itself, or nobody does: set draft.apart".into());
+    }
     let stores = Stores::open_beside(&config.server.data_dir, &config.record).await?;
     let corrections = config.draft.corrections()?;
     let stop = CancellationToken::new();

@@ -2,7 +2,7 @@
 import type { Language } from "./Language";
 
 /**
- * An utterance while it is being spoken. It is kept nowhere.
+ * An utterance while it is being spoken. It is kept nowhere when it is over.
  */
 export type DraftGuess = { 
 /**
