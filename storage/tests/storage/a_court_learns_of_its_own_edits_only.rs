@@ -1,11 +1,11 @@
 //! What the edits of lines teach, and what people decide about it.
 
-use crate::common::{Court, at};
+use crate::common::{Court, at, line};
 use jiff::tz::Offset;
 use otyrys_storage::{
-    LineRow, NewCorrectionChoice, NewHearing, NewLesson, NewLineEdit, NewParticipant, TaughtRow,
+    NewCorrectionChoice, NewHearing, NewLesson, NewLineEdit, NewParticipant, TaughtRow,
     TaughtWords,
-    ids::{CorrectionChoiceId, HearingId, LineEditId, LineId, ParticipantId, SegmentId},
+    ids::{CorrectionChoiceId, HearingId, LineEditId, LineId, ParticipantId},
 };
 use serde_json::{Value, json};
 
@@ -57,20 +57,7 @@ async fn hearing(court: &Court, name: &str, names: Value) -> Seat {
 
 /// A new line, edited with these lessons.
 async fn teach(court: &Court, seat: &Seat, lessons: &[NewLesson]) -> LineId {
-    let line = LineRow {
-        id: LineId::generate(),
-        participant: seat.person,
-        segment: SegmentId::generate(),
-        start_ms: 0,
-        end_ms: 900,
-        text: "ахмедов".to_owned(),
-        language: "ru".to_owned(),
-        confidence: 0.5,
-        weak: false,
-        words: json!([]),
-        model: "m".to_owned(),
-        written: json!([]),
-    };
+    let line = line(seat.person, 0, "ахмедов");
     court.database.put_line(seat.hearing, &line).await.unwrap();
     edit(court, seat, line.id, lessons).await;
     line.id

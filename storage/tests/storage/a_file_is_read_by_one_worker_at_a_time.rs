@@ -1,9 +1,9 @@
 //! What recognisers of several processes store: only who holds a file writes its lines.
 
-use crate::common::{Court, at};
+use crate::common::{self, Court, at};
 use otyrys_storage::{
     GuessRow, Job, LineRow, NewJob, StorageError, WorkerRow,
-    ids::{LineId, SegmentId, WorkerId},
+    ids::{SegmentId, WorkerId},
 };
 use serde_json::json;
 use std::time::Duration;
@@ -12,18 +12,8 @@ const LEASE: Duration = Duration::from_secs(15);
 
 fn line(court: &Court, segment: SegmentId, start_ms: u32) -> LineRow {
     LineRow {
-        id: LineId::generate(),
-        participant: court.judge,
         segment,
-        start_ms,
-        end_ms: start_ms + 900,
-        text: "суд идёт".to_owned(),
-        language: "ru".to_owned(),
-        confidence: 0.5,
-        weak: false,
-        words: json!([]),
-        model: "m".to_owned(),
-        written: json!([]),
+        ..common::line(court.judge, start_ms, "суд идёт")
     }
 }
 

@@ -2,9 +2,9 @@
 
 use jiff::{Timestamp, tz::Offset};
 use otyrys_storage::{
-    Bundle, BundleInput, Database, HearingLog, KeySource, MasterKey, NewEvent, NewHearing,
+    Bundle, BundleInput, Database, HearingLog, KeySource, LineRow, MasterKey, NewEvent, NewHearing,
     NewParticipant, NodeKey, Reach, RecordSpool, SegmentFacts, StorageError,
-    ids::{HearingId, ParticipantId, SegmentId},
+    ids::{HearingId, LineId, ParticipantId, SegmentId},
 };
 use serde_json::json;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
@@ -258,4 +258,22 @@ pub(crate) fn files_under(root: &Path) -> Vec<String> {
     }
     found.sort();
     found
+}
+
+/// A line of the draft.
+pub(crate) fn line(participant: ParticipantId, start_ms: u32, text: &str) -> LineRow {
+    LineRow {
+        id: LineId::generate(),
+        participant,
+        segment: SegmentId::generate(),
+        start_ms,
+        end_ms: start_ms + 900,
+        text: text.to_owned(),
+        language: "ru".to_owned(),
+        confidence: 0.5,
+        weak: false,
+        words: json!([]),
+        model: "m".to_owned(),
+        written: json!([]),
+    }
 }

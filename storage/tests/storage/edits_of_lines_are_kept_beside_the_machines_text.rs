@@ -1,9 +1,9 @@
 //! What people write in place of a line is kept, each time, and the machine's text beside it.
 
-use crate::common::{Court, at};
+use crate::common::{Court, at, line};
 use otyrys_storage::{
     LineRow, NewEvent, NewLineEdit, StorageError,
-    ids::{HearingId, LineEditId, LineId, SegmentId},
+    ids::{HearingId, LineEditId, LineId},
 };
 use serde_json::json;
 
@@ -19,20 +19,7 @@ fn event() -> Vec<NewEvent> {
 
 async fn court_with_a_line() -> (Court, LineRow) {
     let court = Court::open().await;
-    let line = LineRow {
-        id: LineId::generate(),
-        participant: court.judge,
-        segment: SegmentId::generate(),
-        start_ms: 0,
-        end_ms: 900,
-        text: "кимов".to_owned(),
-        language: "ru".to_owned(),
-        confidence: 0.5,
-        weak: false,
-        words: json!([]),
-        model: "m".to_owned(),
-        written: json!([]),
-    };
+    let line = line(court.judge, 0, "кимов");
     court.database.put_line(court.hearing, &line).await.unwrap();
     (court, line)
 }

@@ -1,10 +1,10 @@
 //! Two persons agree, and then nothing of the record can be read: neither here nor in the archive.
 
-use crate::common::{Court, at, closed_hearing, event, files_under};
+use crate::common::{Court, at, closed_hearing, event, files_under, line};
 use otyrys_storage::{
     Approval, Bundle, Database, FinalPass, Kept, LineRow, NewCorrectionChoice, NewLesson,
     NewLineEdit, StorageError, TaughtWords,
-    ids::{CorrectionChoiceId, LineEditId, LineId, SegmentId},
+    ids::{CorrectionChoiceId, LineEditId, LineId},
 };
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
@@ -43,20 +43,7 @@ async fn two_different_persons_destroy_a_key_and_one_alone_does_not() {
     let kept = close(&court).await;
     let spoken = "words that were recognised";
     let corrected = "words that a person wrote";
-    let line = LineRow {
-        id: LineId::generate(),
-        participant: court.judge,
-        segment: SegmentId::generate(),
-        start_ms: 0,
-        end_ms: 1,
-        text: spoken.to_owned(),
-        language: "kk".to_owned(),
-        confidence: 1.0,
-        weak: false,
-        words: json!([]),
-        model: "m".to_owned(),
-        written: json!([]),
-    };
+    let line = line(court.judge, 0, spoken);
     database.put_line(hearing, &line).await.unwrap();
     let edit = NewLineEdit {
         id: LineEditId::generate(),
