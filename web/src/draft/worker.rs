@@ -229,7 +229,13 @@ impl Worker {
         let Some(held) = self.held.get(&segment).filter(|held| held.read) else {
             return Ok(());
         };
-        let completed = self.stores.database.complete(&held.job).await;
+        let (database, job) = (&self.stores.database, &held.job);
+        // A guess of somebody who read it before and died may be there still.
+        let cleared = database.put_guess_of_job(job, segment, None, LEASE, Timestamp::now());
+        let completed = match cleared.await {
+            Ok(()) => database.complete(job).await,
+            Err(error) => Err(error),
+        };
         self.unless_lost(segment, completed)?;
         self.held.remove(&segment);
         self.draft.settled(segment);

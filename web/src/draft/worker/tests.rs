@@ -7,7 +7,10 @@ use crate::{
     rehearse::{ClipLibrary, Reader},
     test_court::{TestCourt, webm},
 };
-use otyrys_signaling::wire::{DraftLine, DraftOffReason, DraftState};
+use otyrys_signaling::{
+    Language,
+    wire::{DraftLine, DraftOffReason, DraftState},
+};
 use otyrys_storage::NewParticipant;
 use otyrys_transcribe::{Corrections, wer};
 use std::time::Instant;
@@ -115,6 +118,14 @@ async fn a_worker_that_dies_in_the_middle_of_a_file_loses_no_line_and_tells_none
     }
     assert!(server.model().is_some());
     first.work(2).await;
+    let guess = DraftGuess {
+        start_ms: 0,
+        language: Language::Ru,
+        agreed: "Суд".to_owned(),
+        rest: String::new(),
+    };
+    let guessed = first.worker.guessed(hearing, speaker, Some(guess));
+    guessed.await.unwrap();
     // It dies: what it does from here on nobody hears of, and its lease runs out.
     first.stop.cancel();
     drop(first.notices);

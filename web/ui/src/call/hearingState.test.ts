@@ -90,6 +90,15 @@ describe("the hearing's snapshot", () => {
     expect(lines.map(({ id }) => id)).toEqual(["b", "a"]);
   });
 
+  it("shows what is learnt as it was told last", () => {
+    const learnt = (applied: boolean): ServerMessage => ({
+      type: "corrections",
+      corrections: [{ language: "ru", heard: "ахмедов", written: "Ахметов", lines: 2, applied }],
+    });
+    const state = [learnt(true), learnt(false)].reduce((s, message) => afterMessage(s, message, 0), EMPTY_HEARING);
+    expect(state.corrections.map(({ applied }) => applied)).toEqual([false]);
+  });
+
   it("runs the record's clock from what the server said, and stands before it began", () => {
     const running = inHearing({ on_record: true, record_ms: 5_000 }, { recordReadAt: 100 });
     expect(recordClock(running, 1_100)).toBe(6_000);
