@@ -335,6 +335,11 @@ pub enum HearingEvent {
         sha256: Digest,
         applied: bool,
     },
+    InterpretationSet {
+        interpreter: ParticipantId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<ParticipantId>,
+    },
     SeatTaken {
         participant: ParticipantId,
     },
@@ -453,6 +458,16 @@ impl Participant {
     }
 }
 
+/// For whom an interpreter interprets from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Interpretation {
+    interpreter: ParticipantId,
+    /// For nobody that the bench named, if none.
+    of: Option<ParticipantId>,
+    /// Milliseconds into the record; `0` also for what was set before it began.
+    from_ms: u64,
+}
+
 /// A hearing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hearing {
@@ -463,6 +478,7 @@ pub struct Hearing {
     record_epoch: Option<Timestamp>,
     record_fault: Option<(RecordFault, Option<TrackRef>)>,
     stages: Vec<(Stage, u64)>,
+    interpretations: Vec<Interpretation>,
     opened_at: Option<Timestamp>,
     closed_at: Option<Timestamp>,
 }
@@ -485,6 +501,7 @@ impl Hearing {
             record_epoch: None,
             record_fault: None,
             stages: Vec::new(),
+            interpretations: Vec::new(),
             opened_at: None,
             closed_at: None,
         }
@@ -538,6 +555,22 @@ impl Hearing {
     #[must_use]
     pub fn stages(&self) -> &[(Stage, u64)] {
         &self.stages
+    }
+
+    /// For whom an interpreter interprets now, as the bench set it last.
+    #[must_use]
+    pub fn interprets(&self, interpreter: ParticipantId) -> Option<ParticipantId> {
+        self.interprets_at(interpreter, u64::MAX)
+    }
+
+    /// For whom an interpreter interpreted at a moment of the record, in milliseconds. Whom a line
+    /// interprets follows from this function and the moment at which it begins, in the room and in
+    /// the protocol alike; nobody else's track has an answer.
+    #[must_use]
+    pub fn interprets_at(&self, interpreter: ParticipantId, at_ms: u64) -> Option<ParticipantId> {
+        let mut set = self.interpretations.iter();
+        set.rfind(|set| set.interpreter == interpreter && set.from_ms <= at_ms)?
+            .of
     }
 
     /// When the session was opened.
@@ -832,6 +865,20 @@ impl Hearing {
                     participant: *participant,
                 }
             }
+            Act::SetInterpretation { interpreter, of } => {
+                let is_interpreter = |id| known(id).map(|p| p.person.role == Role::Interpreter);
+                let of_interpreter = of.as_ref().map_or(Ok(false), is_interpreter)?;
+                if !is_interpreter(interpreter)? || of_interpreter {
+                    return Err(Refusal::NotAllowed);
+                }
+                if self.interprets(*interpreter) == *of {
+                    return Ok(Vec::new());
+                }
+                HearingEvent::InterpretationSet {
+                    interpreter: *interpreter,
+                    of: *of,
+                }
+            }
             // They are decided on as `Command::EditLine` and `Command::ChooseCorrection`, without their
             // words.
             Act::EditLine { .. } | Act::ChooseCorrection(_) => return Err(Refusal::NotAllowed),
@@ -920,6 +967,14 @@ impl Hearing {
             }
             HearingEvent::RecordMended => self.record_fault = None,
             HearingEvent::StageMarked { stage, at_ms } => self.stages.push((*stage, *at_ms)),
+            HearingEvent::InterpretationSet { interpreter, of } => {
+                let from_ms = self.record_ms(at);
+                self.interpretations.push(Interpretation {
+                    interpreter: *interpreter,
+                    of: *of,
+                    from_ms,
+                });
+            }
             // Whoever opens the new link is looked at before they are let in again.
             HearingEvent::LinkRenewed { participant } => self.update(*participant, |p| {
                 p.connected = false;

@@ -24,6 +24,11 @@ pub fn hearing_view(
     let viewing = hearing.participant(viewer);
     let inside = viewing.is_some_and(|p| p.presence() == Presence::Admitted);
     let conducts = inside && viewing.is_some_and(|p| p.person.role.conducts());
+    let sees = |p: &Participant| p.person.id == viewer || (inside && visible(p, conducts));
+    let interprets = |interpreter: &Participant| {
+        let of = hearing.interprets(interpreter.person.id)?;
+        hearing.participant(of).is_some_and(sees).then_some(of)
+    };
     HearingView {
         id: subject.id,
         case_number: subject.case_number.clone(),
@@ -46,8 +51,11 @@ pub fn hearing_view(
         participants: hearing
             .participants()
             .iter()
-            .filter(|p| p.person.id == viewer || (inside && visible(p, conducts)))
-            .map(|p| participant_view(p, conducts && recorded.contains(&p.person.id)))
+            .filter(|p| sees(p))
+            .map(|p| {
+                let recorded = conducts && recorded.contains(&p.person.id);
+                participant_view(p, recorded, interprets(p))
+            })
             .collect(),
     }
 }
@@ -57,7 +65,11 @@ fn visible(participant: &Participant, conducts: bool) -> bool {
     conducts || participant.is_admitted()
 }
 
-fn participant_view(participant: &Participant, recorded: bool) -> ParticipantView {
+fn participant_view(
+    participant: &Participant,
+    recorded: bool,
+    interprets: Option<ParticipantId>,
+) -> ParticipantView {
     ParticipantView {
         id: participant.person.id,
         name: participant.person.name.clone(),
@@ -69,5 +81,6 @@ fn participant_view(participant: &Participant, recorded: bool) -> ParticipantVie
         muted: participant.muted,
         recorded,
         rehearsal: participant.rehearsal,
+        interprets,
     }
 }

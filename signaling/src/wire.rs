@@ -262,6 +262,16 @@ pub enum Act {
     },
     /// Applies an entry of the court's dictionary that was learnt to new lines, or no longer.
     ChooseCorrection(CorrectionChoice),
+    /// Says for whom an interpreter interprets from now on: their lines are marked so in the draft,
+    /// in whichever direction they interpret.
+    SetInterpretation {
+        /// Whose track it is that is marked; an interpreter.
+        #[ts(type = "string")]
+        interpreter: ParticipantId,
+        /// For whom; no interpreter. Absent: it is not said.
+        #[ts(type = "string | null")]
+        of: Option<ParticipantId>,
+    },
     /// Makes a new invitation link for a person; the old one and its seat stop working.
     RenewLink {
         /// Who.
@@ -475,6 +485,10 @@ pub struct ParticipantView {
     pub recorded: bool,
     /// A rehearsal participant sits in this seat; a person who opens the link takes it over.
     pub rehearsal: bool,
+    /// For whom they interpret, as judge or clerk set it. Absent: they do not, it is not set, or it
+    /// is somebody whom this person may not see.
+    #[ts(type = "string | null")]
+    pub interprets: Option<ParticipantId>,
 }
 
 /// An utterance while it is being spoken. It is kept nowhere when it is over.
@@ -522,6 +536,11 @@ pub struct DraftLine {
     /// What a person made of it last. Absent: nobody touched it.
     #[serde(default)]
     pub edited: Option<LineEdit>,
+    /// Whom an interpreter interprets here, as it was set when the line begins. Absent: nobody, or
+    /// it was not set. It is kept nowhere: the hearing says it when the line is sent.
+    #[serde(default)]
+    #[ts(type = "string | null")]
+    pub interprets: Option<ParticipantId>,
 }
 
 /// Words of a line that are written otherwise than they were spoken.

@@ -7,7 +7,10 @@ use otyrys_signaling::{
     Actor, Command, Hearing, HearingEvent, HearingState, Presence, RecordFault, Refusal, Stage,
     hearing_view, wire::Act,
 };
-use otyrys_storage::{Digest, ids::LineId};
+use otyrys_storage::{
+    Digest,
+    ids::{LineId, ParticipantId},
+};
 use std::collections::BTreeSet;
 
 #[test]
@@ -143,6 +146,13 @@ fn replaying_the_log_restores_the_hearing_exactly() {
             }),
         )
         .unwrap();
+    for of in [Some(court.defendant), None] {
+        let set = interprets(court.interpreter, of);
+        assert_eq!(
+            court.does(court.clerk, set).map(|events| events.len()),
+            Ok(1)
+        );
+    }
     court.does(court.witness, Command::Disconnect).unwrap();
     court
         .does(
@@ -259,5 +269,113 @@ fn judge_and_clerk_correct_the_draft_until_the_hearing_is_closed() {
     court.does(court.judge, act(Act::Close)).unwrap();
     for command in [edit, choose] {
         assert_eq!(court.does(court.clerk, command), Err(Refusal::WrongState));
+    }
+}
+
+fn interprets(interpreter: ParticipantId, of: Option<ParticipantId>) -> Command {
+    act(Act::SetInterpretation { interpreter, of })
+}
+
+#[test]
+fn judge_and_clerk_alone_say_for_whom_an_interpreter_interprets() {
+    let mut court = Court::new();
+    let (interpreter, defendant) = (court.interpreter, court.defendant);
+    for id in [court.judge, court.clerk, defendant, interpreter] {
+        court.enters(id);
+    }
+    assert_eq!(court.hearing.state(), HearingState::Lobby);
+    let happened = |of| Ok(vec![HearingEvent::InterpretationSet { interpreter, of }]);
+    let of_defendant = || interprets(interpreter, Some(defendant));
+    for (who, of) in [(court.judge, Some(defendant)), (court.clerk, None)] {
+        assert_eq!(court.does(who, interprets(interpreter, of)), happened(of));
+        let again = court.does(court.judge, interprets(interpreter, of));
+        assert_eq!(again, Ok(Vec::new()), "nothing has changed");
+        assert_eq!(court.hearing.interprets(interpreter), of);
+    }
+    court.waits(court.witness);
+    for who in [defendant, interpreter, court.witness, court.technician] {
+        assert_eq!(court.does(who, of_defendant()), Err(Refusal::NotAllowed));
+    }
+    let by_server = court.happens(Actor::Server, of_defendant());
+    assert_eq!(by_server, Err(Refusal::NotAllowed));
+    court.does(court.judge, act(Act::Start)).unwrap();
+    let recess = act(Act::Recess { on: true });
+    court.does(court.judge, recess).unwrap();
+    let set = court.does(court.clerk, of_defendant());
+    assert_eq!(set, happened(Some(defendant)));
+    court.does(court.judge, act(Act::Close)).unwrap();
+    let undone = interprets(interpreter, None);
+    assert_eq!(court.does(court.clerk, undone), Err(Refusal::WrongState));
+}
+
+#[test]
+fn an_interpreter_interprets_for_somebody_of_the_hearing_who_is_none() {
+    let mut court = Court::in_session_on_record();
+    let (interpreter, defendant, stranger) = (
+        court.interpreter,
+        court.defendant,
+        ParticipantId::generate(),
+    );
+    for (who, of, refusal) in [
+        (defendant, Some(court.witness), Refusal::NotAllowed),
+        (defendant, None, Refusal::NotAllowed),
+        (interpreter, Some(interpreter), Refusal::NotAllowed),
+        (stranger, Some(defendant), Refusal::UnknownParticipant),
+        (interpreter, Some(stranger), Refusal::UnknownParticipant),
+    ] {
+        let refused = court.does(court.judge, interprets(who, of));
+        assert_eq!(refused, Err(refusal), "{who} for {of:?}");
+    }
+    assert_eq!(court.hearing.interprets(interpreter), None);
+}
+
+#[test]
+fn whom_an_interpreter_interprets_is_told_for_each_moment_of_the_record() {
+    let mut court = Court::new();
+    let (interpreter, defendant, witness) = (court.interpreter, court.defendant, court.witness);
+    court.enters(court.judge);
+    let set = |court: &mut Court, of| {
+        let set = interprets(interpreter, of);
+        court.does(court.judge, set).unwrap();
+    };
+    let at = |court: &Court, ms| court.hearing.interprets_at(interpreter, ms);
+    assert_eq!(at(&court, 0), None);
+    // Of two settings before the record the last one stands when it begins.
+    set(&mut court, Some(witness));
+    set(&mut court, Some(defendant));
+    court.does(court.judge, act(Act::Start)).unwrap();
+    let on_record = act(Act::Record { on: true });
+    court.does(court.judge, on_record).unwrap();
+    // The court's clock goes one second with each command; the first on record is zero.
+    set(&mut court, Some(witness));
+    set(&mut court, None);
+    let told = [0, 999, 1_000, 1_999, 2_000, u64::MAX].map(|ms| at(&court, ms));
+    let (first, then) = (Some(defendant), Some(witness));
+    assert_eq!(told, [first, first, then, then, None, None]);
+    assert_eq!(court.hearing.interprets_at(defendant, 1_000), None);
+}
+
+#[test]
+fn nobody_learns_by_an_interpreter_of_a_person_whom_they_do_not_see() {
+    let mut court = Court::in_session_on_record();
+    let (interpreter, witness) = (court.interpreter, court.witness);
+    court.waits(interpreter);
+    court.waits(witness);
+    let set = interprets(interpreter, Some(witness));
+    court.does(court.clerk, set).unwrap();
+    let nobody = BTreeSet::new();
+    let told = |court: &Court, viewer| {
+        let view = hearing_view(&court.hearing, viewer, &nobody, false, court.now);
+        let mut people = view.participants.into_iter();
+        people.find(|p| p.id == interpreter)?.interprets
+    };
+    assert_eq!(told(&court, court.clerk), Some(witness));
+    assert_eq!(told(&court, interpreter), None, "both wait");
+    court.enters(interpreter);
+    assert_eq!(told(&court, interpreter), None, "the witness waits");
+    assert_eq!(told(&court, court.defendant), None, "the witness waits");
+    court.enters(witness);
+    for viewer in [interpreter, court.defendant, witness] {
+        assert_eq!(told(&court, viewer), Some(witness));
     }
 }

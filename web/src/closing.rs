@@ -9,7 +9,7 @@ use crate::{
     draft::Draft,
     hub::{self, HubError},
     protocol::{
-        CourtTime, DamagedPiece, DraftText, EditedText, HearingFacts, Means, Person,
+        CourtTime, DamagedPiece, DraftText, EditedText, HearingFacts, Interpreted, Means, Person,
         ProtocolDocument, ProtocolError, RecordFile, SpokenWord, StageMark, WrittenWords,
     },
     recording::source_named,
@@ -271,6 +271,13 @@ fn text_of(hearing: &Hearing, line: DraftLine) -> Option<DraftText> {
             at: edit.at,
         })
     });
+    let interprets = hearing
+        .interprets_at(line.participant, line.start_ms.into())
+        .and_then(|of| hearing.participant(of))
+        .map(|of| Interpreted {
+            participant: of.person.id,
+            name: of.person.name.clone(),
+        });
     Some(DraftText {
         id: line.id,
         participant: line.participant,
@@ -302,6 +309,7 @@ fn text_of(hearing: &Hearing, line: DraftLine) -> Option<DraftText> {
             })
             .collect(),
         edited,
+        interprets,
     })
 }
 

@@ -271,7 +271,8 @@ impl Draft {
         self.lock().active.iter().all(|(of, _)| *of != hearing)
     }
 
-    /// The stored lines of a hearing, in the order in which they were spoken.
+    /// The stored lines of a hearing, in the order in which they were spoken. Whom an interpreter's
+    /// line interprets is not stored: [`otyrys_signaling::Hearing::interprets_at`] says it.
     pub(crate) async fn lines(&self, hearing: HearingId) -> Result<Vec<DraftLine>, StorageError> {
         let database = &self.inner.stores.database;
         // The lines first: an edit that comes in between is of a line that is known.
@@ -572,6 +573,7 @@ fn line_of(row: LineRow, edit: Option<LineEditRow>) -> Result<DraftLine, Storage
             at: edit.at.to_string(),
             revision,
         }),
+        interprets: None,
     })
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Court {
     pub(crate) defendant: ParticipantId,
     pub(crate) witness: ParticipantId,
     pub(crate) technician: ParticipantId,
+    pub(crate) interpreter: ParticipantId,
     pub(crate) log: Vec<(Timestamp, HearingEvent)>,
     pub(crate) now: Timestamp,
 }
@@ -36,6 +37,7 @@ impl Court {
             Role::Defendant,
             Role::Witness,
             Role::TechnicalOfficer,
+            Role::Interpreter,
         ];
         let people: Vec<Person> = roles
             .into_iter()
@@ -66,6 +68,7 @@ impl Court {
             defendant: ids[2],
             witness: ids[3],
             technician: ids[4],
+            interpreter: ids[5],
             log: Vec::new(),
             now,
         }

@@ -1,16 +1,17 @@
-//! Sealing a record of which the disk has lost a part.
+//! Sealing a record of which the disk has lost a part, and what its protocol says of interpreters.
 
 use super::*;
 use crate::{
     hub::new_event,
     playback::{Playback, PlaybackError},
     recording::tests::{Court, LOUD, PACKET, loudness, opus},
+    test_court::TestCourt,
 };
-use otyrys_signaling::HearingEvent;
+use otyrys_signaling::{HearingEvent, Language};
 use otyrys_storage::{
-    Damage, NewHearing, NewParticipant, SegmentRecord, Verdict, VerifyReport, verify,
+    Damage, NewHearing, NewParticipant, SegmentRecord, Verdict, VerifyReport, ids::LineId, verify,
 };
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 use tokio::time;
 
 /// A closed hearing of these people, in the database.
@@ -176,4 +177,85 @@ fn heard_but_for(path: &Path, damage: &Damage, starts_ms: u64) {
         }
     }
     assert!((55..=62).contains(&loud.len()), "{}", loud.len());
+}
+
+/// What a court stored of a hearing with an interpreter: nothing set, then the first, then the
+/// second person.
+#[tokio::test]
+async fn a_line_in_the_protocol_says_whom_it_interprets_as_was_set_when_it_begins() {
+    let court = TestCourt::open().await;
+    let [judge, first, second, interpreter] = [(); 4].map(|()| ParticipantId::generate());
+    let roles = ["judge", "defendant", "witness", "interpreter"];
+    let people = [judge, first, second, interpreter].into_iter().zip(roles);
+    let person = |(order, (id, role)): (usize, (ParticipantId, &str))| NewParticipant {
+        id,
+        name: format!("The {role}"),
+        role: role.to_owned(),
+        place: "browser".to_owned(),
+        language: "en".to_owned(),
+        order: order as u32,
+    };
+    let begun = "2026-11-21T05:00:00Z".parse::<Timestamp>().unwrap();
+    let id = court
+        .hearing_of(begun, people.enumerate().map(person).collect())
+        .await;
+    let set = |of| HearingEvent::InterpretationSet { interpreter, of };
+    let happened = [
+        (0, HearingEvent::OnRecord),
+        (10, set(Some(first))),
+        (20, set(Some(second))),
+        (30, set(None)),
+        (31, HearingEvent::ServerRestarted),
+    ];
+    let events = happened.map(|(second, event)| {
+        let at = begun + Duration::from_secs(second);
+        new_event(at, None, None, &event).unwrap()
+    });
+    let database = &court.stores.database;
+    database.append_events(id, events.into()).await.unwrap();
+
+    // As after a restart: all that is known is what is stored.
+    let hearing = hub::load(database, id).await.unwrap();
+    let line = |participant, start_ms| DraftLine {
+        id: LineId::generate(),
+        participant,
+        start_ms,
+        // It goes on into whatever is set next.
+        end_ms: start_ms + 5_000,
+        text: "A line.".to_owned(),
+        language: Language::En,
+        confidence: 1.0,
+        weak: false,
+        words: Vec::new(),
+        written: Vec::new(),
+        edited: None,
+        interprets: None,
+    };
+    let starts = [9_999, 10_000, 19_999, 20_000, 29_999, 30_000];
+    let mut lines: Vec<_> = starts.map(|ms| line(interpreter, ms)).into();
+    lines.push(line(judge, 15_000));
+    let means = Means {
+        program: String::new(),
+        version: String::new(),
+        model: None,
+        model_sha256: None,
+        final_model: None,
+        final_model_sha256: None,
+    };
+    let document = document(&hearing, Offset::UTC, lines, Vec::new(), means);
+    let marked = document.lines.iter().map(|line| {
+        let of = line.interprets.as_ref();
+        of.map(|of| (of.participant, of.name.as_str()))
+    });
+    let (first, second) = (
+        Some((first, "The defendant")),
+        Some((second, "The witness")),
+    );
+    let expected = [None, first, first, second, second, None, None];
+    assert_eq!(marked.collect::<Vec<_>>(), expected);
+    let page = document.to_html(None).unwrap();
+    for (mark, times) in [("The defendant", 2), ("The witness", 2)] {
+        let mark = format!("(Аудармашы; аударма: {mark})");
+        assert_eq!(page.matches(&mark).count(), times, "{page}");
+    }
 }

@@ -105,6 +105,8 @@ struct Data<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     name: &'a str,
+    /// Whom an interpreter interprets here.
+    interprets: Option<&'a str>,
     text: String,
     language: Language,
     weak: bool,
@@ -183,6 +185,7 @@ fn line<'a>(line: &'a DraftText, room: Option<&RoomFacts>) -> Line<'a> {
     let film_ms = |at: u32| room.and_then(|room| room.stretches.film_ms(at.into()));
     Line {
         name: &line.name,
+        interprets: line.interprets.as_ref().map(|of| of.name.as_str()),
         text: line.as_written(),
         language: line.language,
         weak: line.weak,
@@ -218,6 +221,7 @@ fn words() -> Result<Map<String, Value>, serde_json::Error> {
     struct Shared<'a> {
         roles: &'a Roles,
         sources: &'a Sources,
+        interpretation: &'a str,
     }
     let mut words: Map<String, Value> = serde_json::from_str(WORDS)?;
     for language in [Language::Kk, Language::Ru, Language::En] {
@@ -225,6 +229,7 @@ fn words() -> Result<Map<String, Value>, serde_json::Error> {
         let shared = serde_json::to_value(Shared {
             roles: &of_protocol.roles,
             sources: &of_protocol.sources,
+            interpretation: of_protocol.course.interpretation,
         })?;
         let (Some(Value::Object(words)), Value::Object(shared)) =
             (words.get_mut(language.code()), shared)

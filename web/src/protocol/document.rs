@@ -104,6 +104,19 @@ pub struct DraftText {
     /// What a person wrote in its place, if one did: the renderings show it and say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<EditedText>,
+    /// Whom an interpreter interpreted here, as judge or clerk had set it when the line begins:
+    /// the renderings say it beside the role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interprets: Option<Interpreted>,
+}
+
+/// Whom an interpreter interpreted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interpreted {
+    /// Whose place in the hearing they have.
+    pub participant: ParticipantId,
+    /// Their name.
+    pub name: String,
 }
 
 /// What a person wrote in place of a line.

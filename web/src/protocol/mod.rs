@@ -16,8 +16,8 @@ mod time;
 pub mod wording;
 
 pub use document::{
-    DamagedPiece, DraftText, EditedText, HearingFacts, Means, Person, ProtocolDocument, RecordFile,
-    SpokenWord, StageMark, WrittenWords,
+    DamagedPiece, DraftText, EditedText, HearingFacts, Interpreted, Means, Person,
+    ProtocolDocument, RecordFile, SpokenWord, StageMark, WrittenWords,
 };
 pub use time::CourtTime;
 pub(crate) use time::record_clock;

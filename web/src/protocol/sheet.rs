@@ -47,7 +47,7 @@ pub(super) struct SpokenLine {
     /// `line-<id>`.
     pub(super) anchor: String,
     pub(super) time: String,
-    /// Name and role.
+    /// Name and role, and whom an interpreter interprets.
     pub(super) speaker: String,
     pub(super) text: String,
     /// What is to be known of it: its language if it is not that of the proceedings, a weak model.
@@ -292,10 +292,15 @@ fn spoken_line(line: &DraftText, proceedings: Language, words: &'static Wording)
         None => line.weak.then_some(words.course.weak),
     };
     let marks: Vec<_> = language.into_iter().chain(state).collect();
+    let role = words.role(line.role);
+    let role = match &line.interprets {
+        Some(of) => format!("{role}; {}", words.interpretation(&of.name)),
+        None => role.to_owned(),
+    };
     SpokenLine {
         anchor: format!("line-{}", line.id),
         time: record_clock(line.start_ms),
-        speaker: printable(&format!("{} ({})", line.name, words.role(line.role))),
+        speaker: printable(&format!("{} ({role})", line.name)),
         text: printable(&line.as_written()),
         mark: (!marks.is_empty()).then(|| marks.join("; ")),
     }

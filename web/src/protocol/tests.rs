@@ -68,6 +68,7 @@ fn document(language: Language) -> ProtocolDocument {
             }],
             written: Vec::new(),
             edited: None,
+            interprets: None,
         }],
         record: vec![RecordFile {
             participant: judge,
@@ -267,6 +268,31 @@ fn a_corrected_line_is_shown_as_corrected_and_the_machines_text_is_kept() {
         serde_json::from_str::<ProtocolDocument>(&json).unwrap(),
         document
     );
+}
+
+#[test]
+fn an_interpreters_line_says_whom_it_interprets_in_each_language() {
+    for (language, mark) in [
+        (Language::Kk, "(Аудармашы; аударма: Ахметов <А.>):"),
+        (Language::Ru, "(Переводчик; перевод: Ахметов <А.>):"),
+        (Language::En, "(Interpreter; interpretation: Ахметов <А.>):"),
+    ] {
+        let mut document = document(language);
+        let line = &mut document.lines[0];
+        line.role = Role::Interpreter;
+        line.interprets = Some(Interpreted {
+            participant: WITNESS.parse().unwrap(),
+            name: "Ахметов <А.>".to_owned(),
+        });
+        let page = document.to_html(None).unwrap();
+        let escaped = mark.replace('<', "&#60;").replace('>', "&#62;");
+        assert!(page.contains(&escaped), "{page}");
+        let texts = docx_texts(&document.to_docx(None).unwrap()).join("\n");
+        assert!(texts.contains(mark), "{texts}");
+        let json = document.to_json().unwrap();
+        let read: ProtocolDocument = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, document);
+    }
 }
 
 #[test]

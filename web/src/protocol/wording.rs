@@ -115,6 +115,8 @@ pub struct Course {
     pub weak: &'static str,
     /// Of a line that a person corrected.
     pub edited: &'static str,
+    /// Of an interpreter's line, before the name of whom it interprets; in either direction.
+    pub interpretation: &'static str,
     /// "In Kazakh", "in Russian", "in English".
     pub spoken_in: [&'static str; 3],
     pub empty: &'static str,
@@ -203,6 +205,12 @@ impl Wording {
             Language::Ru => russian,
             Language::En => english,
         }
+    }
+
+    /// Whom a line of an interpreter interprets.
+    #[must_use]
+    pub fn interpretation(&self, name: &str) -> String {
+        format!("{}: {name}", self.course.interpretation)
     }
 
     /// Name of a role.

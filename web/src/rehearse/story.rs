@@ -125,6 +125,7 @@ mod tests {
                 words: Vec::new(),
                 written: Vec::new(),
                 edited: None,
+                interprets: None,
             }))
             .unwrap();
         let told = String::from_utf8(told).unwrap();

@@ -1,13 +1,15 @@
 //! The lines of the draft as captions of the room file: WebVTT.
 
-use crate::protocol::DraftText;
+use crate::protocol::{DraftText, wording::wording};
 use otyrys_media::film::Stretches;
+use otyrys_signaling::Language;
 
 /// A caption stands at least so long, in milliseconds: a word can be read.
 const LEAST_MS: u64 = 700;
 
-/// All lines with their speakers and languages, on the film's clock.
-pub(super) fn webvtt(lines: &[DraftText], stretches: &Stretches) -> String {
+/// All lines with their speakers and languages, on the film's clock. Whom an interpreter interprets
+/// stands behind their name, in the language of the proceedings.
+pub(super) fn webvtt(lines: &[DraftText], proceedings: Language, stretches: &Stretches) -> String {
     let mut text = "WEBVTT\n".to_owned();
     let last = stretches.duration().as_millis() as u64;
     for line in lines {
@@ -17,7 +19,14 @@ pub(super) fn webvtt(lines: &[DraftText], stretches: &Stretches) -> String {
         let until = stretches.film_ms(line.end_ms.into()).unwrap_or(last);
         let until = until.max(from + LEAST_MS);
         let (from, until) = (clock(from), clock(until));
-        let (name, language) = (escaped(&line.name), line.language.code());
+        let name = match &line.interprets {
+            Some(of) => {
+                let interpretation = wording(proceedings).interpretation(&of.name);
+                format!("{} ({interpretation})", line.name)
+            }
+            None => line.name.clone(),
+        };
+        let (name, language) = (escaped(&name), line.language.code());
         let said = escaped(&line.as_written());
         text.push_str(&format!(
             "\n{from} --> {until}\n<v {name}><lang {language}>{said}</lang></v>\n"
@@ -48,12 +57,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Interpreted;
     use otyrys_media::film::Stretch;
-    use otyrys_signaling::{Language, Role};
+    use otyrys_signaling::Role;
     use otyrys_storage::ids::{LineId, ParticipantId};
 
     #[test]
-    fn a_caption_names_the_speaker_and_is_on_the_clock_of_the_film() {
+    fn a_caption_names_the_speaker_and_whom_they_interpret_and_is_on_the_clock_of_the_film() {
         let line = |start_ms, end_ms, text: &str| DraftText {
             id: LineId::generate(),
             participant: ParticipantId::generate(),
@@ -68,21 +78,29 @@ mod tests {
             words: Vec::new(),
             written: Vec::new(),
             edited: None,
+            interprets: None,
         };
         let stretch = |from_ms, to_ms| Stretch { from_ms, to_ms };
         let stretches = Stretches::new([stretch(0, 1_000), stretch(3_600_000, 7_200_000)]);
+        let interpreted = DraftText {
+            interprets: Some(Interpreted {
+                participant: ParticipantId::generate(),
+                name: "В. & Г.".to_owned(),
+            }),
+            ..line(3_661_500, 3_663_000, "ия")
+        };
         let lines = [
             line(500, 600, "Сот\n\nотырысы & --> ашық"),
-            line(3_661_500, 3_663_000, "ия"),
+            interpreted,
             line(7_200_000, 7_200_001, "behind the end"),
         ];
         assert_eq!(
-            webvtt(&lines, &stretches),
+            webvtt(&lines, Language::Ru, &stretches),
             "WEBVTT\n\n\
              00:00:00.500 --> 00:00:01.200\n\
              <v А. &lt;Б&gt;><lang kk>Сот отырысы &amp; --&gt; ашық</lang></v>\n\n\
              00:01:02.500 --> 00:01:04.000\n\
-             <v А. &lt;Б&gt;><lang kk>ия</lang></v>\n"
+             <v А. &lt;Б&gt; (перевод: В. &amp; Г.)><lang kk>ия</lang></v>\n"
         );
     }
 }

@@ -94,7 +94,11 @@ impl RoomPlan {
     }
 
     pub(super) fn captions(&self, document: &ProtocolDocument) -> String {
-        captions::webvtt(&document.lines, &self.film.stretches)
+        captions::webvtt(
+            &document.lines,
+            document.hearing.language,
+            &self.film.stretches,
+        )
     }
 }
 

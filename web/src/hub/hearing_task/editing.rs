@@ -4,7 +4,7 @@ use super::HearingTask;
 use crate::hub::HubError;
 use otyrys_signaling::{
     Actor, Command,
-    wire::{DraftLine, MAX_EDIT_CHARS, ServerMessage},
+    wire::{DraftLine, MAX_EDIT_CHARS},
 };
 use otyrys_storage::{
     NewLineEdit, StorageError,
@@ -55,10 +55,9 @@ impl HearingTask {
             .await?;
         self.unstored.clear();
         self.apply(at, &events);
-        let line = self.draft_line(line).await?;
+        let message = self.line_message(self.draft_line(line).await?);
         for connection in self.connections.values().filter(|c| c.has_draft) {
-            let line = line.clone();
-            connection.outbox.send(ServerMessage::Line { line });
+            connection.outbox.send(message.clone());
         }
         self.tell_dictionary(None).await;
         Ok(())

@@ -533,7 +533,7 @@ impl HearingTask {
         let message = match notice {
             DraftNotice::Line(line) => {
                 rewritten = !line.written.is_empty();
-                ServerMessage::Line { line }
+                self.line_message(line)
             }
             DraftNotice::Guess(participant, guess) => ServerMessage::Guess { participant, guess },
             DraftNotice::SegmentRead(segment) => {
@@ -581,6 +581,10 @@ impl HearingTask {
                 return;
             }
         };
+        let messages: Vec<_> = lines
+            .into_iter()
+            .map(|line| self.line_message(line))
+            .collect();
         for id in &readers {
             let Some(connection) = self.connections.get_mut(id) else {
                 continue;
@@ -588,15 +592,19 @@ impl HearingTask {
             connection.has_draft = true;
             let draft = self.draft.clone();
             connection.outbox.send(ServerMessage::Draft { draft });
-            let messages = lines
-                .iter()
-                .map(|line| ServerMessage::Line { line: line.clone() })
-                .collect();
             self.services
                 .tasks
-                .spawn(connection.outbox.trickle(messages));
+                .spawn(connection.outbox.trickle(messages.clone()));
         }
         self.tell_dictionary(Some(&readers)).await;
+    }
+
+    /// A line as it is sent: with whom it interprets, which only the hearing knows.
+    fn line_message(&self, mut line: DraftLine) -> ServerMessage {
+        line.interprets = self
+            .hearing
+            .interprets_at(line.participant, line.start_ms.into());
+        ServerMessage::Line { line }
     }
 
     fn reads_draft(&self, participant: ParticipantId) -> bool {

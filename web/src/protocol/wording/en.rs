@@ -65,6 +65,7 @@ pub(super) static WORDING: Wording = Wording {
             video record. The speaker is given by the track on which the speech was recorded.",
         weak: "unreviewed, weak model",
         edited: "corrected by the court",
+        interpretation: "interpretation",
         spoken_in: ["in Kazakh", "in Russian", "in English"],
         empty: "No speech was recognised.",
     },

@@ -9,6 +9,8 @@ import {
   arrivals,
   EMPTY_HEARING,
   type HearingSnapshot,
+  interpretable,
+  interpretedBy,
   recordClock,
   shownPictures,
   stagedParticipant,
@@ -27,6 +29,7 @@ function person(id: string, change: Partial<ParticipantView> = {}): ParticipantV
     muted: false,
     recorded: false,
     rehearsal: false,
+    interprets: null,
     ...change,
   };
 }
@@ -53,7 +56,7 @@ function hearing(change: Partial<HearingView> = {}): HearingView {
 }
 
 function line(id: string, start_ms: number, text = id): DraftLine {
-  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [], written: [], edited: null };
+  return { id, participant: "p", start_ms, end_ms: start_ms + 500, text, language: "kk", confidence: 0.9, weak: false, words: [], written: [], edited: null, interprets: null };
 }
 
 function inHearing(change: Partial<HearingView>, state: Partial<HearingSnapshot> = {}): HearingSnapshot {
@@ -130,6 +133,23 @@ describe("the stage", () => {
 
   it("shows oneself when alone", () => {
     expect(stagedParticipant(inHearing({ participants: [person("me")] }))).toBe("me");
+  });
+});
+
+describe("interpreters", () => {
+  const interpreter = person("i", { role: "interpreter", interprets: "a" });
+
+  it("interpret for anybody but an interpreter", () => {
+    const other = person("j", { role: "interpreter" });
+    const people = [person("judge", { role: "judge" }), interpreter, other, person("a", { presence: "waiting" })];
+    expect(interpretable(hearing({ participants: people })).map(({ id }) => id)).toEqual(["judge", "a"]);
+  });
+
+  it("show for whom, as far as that is set and to be seen", () => {
+    const a = person("a");
+    expect(interpretedBy(hearing({ participants: [a, interpreter] }), interpreter)).toBe(a);
+    expect(interpretedBy(hearing({ participants: [interpreter] }), interpreter)).toBeUndefined();
+    expect(interpretedBy(hearing({ participants: [a, interpreter] }), a)).toBeUndefined();
   });
 });
 

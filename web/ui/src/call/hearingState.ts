@@ -162,6 +162,16 @@ export function peopleInRoom(hearing: HearingView): readonly ParticipantView[] {
   );
 }
 
+/** Whom a person of the hearing interprets for; absent where that is not set or not to be seen. */
+export function interpretedBy(hearing: HearingView, { interprets }: ParticipantView): ParticipantView | undefined {
+  return hearing.participants.find(({ id }) => id === interprets);
+}
+
+/** For whom one may interpret: for everybody but interpreters (`Act::SetInterpretation` on the server, which decides). */
+export function interpretable(hearing: HearingView): readonly ParticipantView[] {
+  return hearing.participants.filter(({ role }) => role !== "interpreter");
+}
+
 /** Who is shown large: the last speaker, else the judge, else anybody else, else oneself. */
 export function stagedParticipant(state: HearingSnapshot): string | null {
   if (state.hearing === null) return null;

@@ -32,6 +32,7 @@ it("says what a person wrote, and what the machine wrote when that was taken bac
     words: ["сто", "пять"].map((text) => ({ text, start_ms: 0, end_ms: 0, confidence: 1 })),
     written: [{ first: 0, count: 2, text: "105" }],
     edited: null,
+    interprets: null,
   };
   const edited = (text: string | null): DraftLine => ({ ...line, edited: { text, by: "p", at: "", revision: 1 } });
   expect([line, edited("106"), edited(null)].map(textOf)).toEqual(["105", "106", "105"]);

@@ -83,6 +83,7 @@ export function DraftPanel(props: Props) {
               line={entry.line}
               person={byId.get(entry.line.participant)}
               editor={byId.get(entry.line.edited?.by ?? "")}
+              interpreted={byId.get(entry.line.interprets ?? "")}
               proceedings={language}
               onListen={onListen}
               onEdit={onEdit}
@@ -141,12 +142,14 @@ type LineProps = {
   person: ParticipantView | undefined;
   /** Who corrected it. */
   editor: ParticipantView | undefined;
+  /** Whom it interprets. */
+  interpreted: ParticipantView | undefined;
   proceedings: Language;
   onListen: (ms: number) => void;
   onEdit: Props["onEdit"];
 };
 
-function Line({ line, person, editor, proceedings, onListen, onEdit }: LineProps) {
+function Line({ line, person, editor, interpreted, proceedings, onListen, onEdit }: LineProps) {
   const { t } = useTranslation();
   const [editing, setEditing] = useState(false);
   const edited = typeof line.edited?.text === "string";
@@ -170,6 +173,11 @@ function Line({ line, person, editor, proceedings, onListen, onEdit }: LineProps
         </button>
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
+        {line.interprets !== null && (
+          <b className="tag" data-testid={`interprets-${line.id}`}>
+            {t("draft.interpretation", { name: interpreted?.name ?? t("draft.unknownSpeaker") })}
+          </b>
+        )}
         <LineLanguage language={line.language} proceedings={proceedings} />
         {edited && (
           <b className="tag" data-testid={`edited-${line.id}`}>

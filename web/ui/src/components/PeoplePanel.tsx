@@ -2,7 +2,7 @@ import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Button, Input, Label, TextField } from "react-aria-components";
 import type { CallSession } from "../call/CallSession";
-import { conducts } from "../call/hearingState";
+import { conducts, interpretable } from "../call/hearingState";
 import type { HearingView } from "../wire/HearingView";
 import type { LineQuality } from "../wire/LineQuality";
 import type { ParticipantView } from "../wire/ParticipantView";
@@ -47,7 +47,7 @@ export function PeoplePanel({ session, hearing, you, quality }: Props) {
       {waiting.length === 0 && <p className="quiet">{t("bench.nobodyWaits")}</p>}
       <ul className="people waiting-people">
         {waiting.map((person) => (
-          <Row key={person.id} person={person} you={you}>
+          <Row key={person.id} session={session} hearing={hearing} person={person} you={you}>
             <Button
               className="button primary small"
               data-testid={`admit-${person.id}`}
@@ -65,7 +65,7 @@ export function PeoplePanel({ session, hearing, you, quality }: Props) {
       </h2>
       <ul className="people">
         {inRoom.map((person) => (
-          <Row key={person.id} person={person} you={you} quality={quality.get(person.id)}>
+          <Row key={person.id} session={session} hearing={hearing} person={person} you={you} quality={quality.get(person.id)}>
             {person.id !== you && (
               <>
                 <Button
@@ -98,7 +98,7 @@ export function PeoplePanel({ session, hearing, you, quality }: Props) {
           </h2>
           <ul className="people">
             {notHere.map((person) => (
-              <Row key={person.id} person={person} you={you}>
+              <Row key={person.id} session={session} hearing={hearing} person={person} you={you}>
                 {linkButton(person)}
               </Row>
             ))}
@@ -122,6 +122,8 @@ export function PeoplePanel({ session, hearing, you, quality }: Props) {
 }
 
 type RowProps = {
+  session: CallSession;
+  hearing: HearingView;
   person: ParticipantView;
   you: string | null;
   /** Of the person's line; absent while nothing is known of it. */
@@ -129,7 +131,7 @@ type RowProps = {
   children: ReactNode;
 };
 
-function Row({ person, you, quality, children }: RowProps) {
+function Row({ session, hearing, person, you, quality, children }: RowProps) {
   const { t } = useTranslation();
   // The heading of the list says it of the others.
   const notHere = person.presence !== "waiting" && person.presence !== "admitted";
@@ -148,7 +150,34 @@ function Row({ person, you, quality, children }: RowProps) {
         </span>
       </div>
       <div className="person-acts">{children}</div>
+      {person.role === "interpreter" && <InterpretsFor session={session} hearing={hearing} interpreter={person} />}
     </li>
+  );
+}
+
+type InterpretsForProps = { session: CallSession; hearing: HearingView; interpreter: ParticipantView };
+
+/** Says for whom an interpreter interprets from now on. It shows what the server says, so that a refusal changes nothing. */
+function InterpretsFor({ session, hearing, interpreter }: InterpretsForProps) {
+  const { t } = useTranslation();
+  const set = (of: string | null) => void session.act({ act: "set_interpretation", interpreter: interpreter.id, of });
+  return (
+    <label className="interprets-for">
+      <span>{t("room.interpretsFor")}</span>
+      <select
+        className="select-button"
+        data-testid={`interprets-for-${interpreter.id}`}
+        value={interpreter.interprets ?? ""}
+        onChange={({ currentTarget: { value } }) => set(value === "" ? null : value)}
+      >
+        <option value="">{t("bench.interpretsForNobody")}</option>
+        {interpretable(hearing).map(({ id, name, role }) => (
+          <option key={id} value={id}>
+            {name}, {t(`role.${role}`)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
-import { type HearingSnapshot, peopleInRoom, stagedParticipant } from "../call/hearingState";
+import { type HearingSnapshot, interpretedBy, peopleInRoom, stagedParticipant } from "../call/hearingState";
 import type { RemoteStreams } from "../call/MediaSession";
 import type { HearingView } from "../wire/HearingView";
 import type { ParticipantView } from "../wire/ParticipantView";
@@ -25,6 +25,7 @@ export function PictureWall({ state, hearing, ownCamera }: Props) {
           <Tile
             key={person.id}
             person={person}
+            interpreted={interpretedBy(hearing, person)}
             isYou={isYou}
             streams={streams}
             staged={person.id === staged}
@@ -39,13 +40,15 @@ export function PictureWall({ state, hearing, ownCamera }: Props) {
 
 type TileProps = {
   person: ParticipantView;
+  /** For whom they interpret. */
+  interpreted: ParticipantView | undefined;
   isYou: boolean;
   streams: RemoteStreams;
   staged: boolean;
   speaking: boolean;
 };
 
-function Tile({ person, isYou, streams, staged, speaking }: TileProps) {
+function Tile({ person, interpreted, isYou, streams, staged, speaking }: TileProps) {
   const { t } = useTranslation();
   const screen = streams.screen;
   const picture = screen ?? (person.camera || isYou ? streams.camera : undefined);
@@ -72,6 +75,11 @@ function Tile({ person, isYou, streams, staged, speaking }: TileProps) {
           {person.name}
           {isYou && <em>{t("room.you")}</em>}
         </span>
+        {interpreted !== undefined && (
+          <span data-testid={`tile-interprets-${person.id}`}>
+            {t("room.interpretsFor")}: {interpreted.name}
+          </span>
+        )}
         <span className="tile-place">{t(`place.${person.place}`)}</span>
       </figcaption>
       <span className="tile-signs">

@@ -67,6 +67,9 @@ export function ProtocolLines({ player, lines, language, onPlay }: Props) {
               <p className="line-head">
                 <strong>{line.name}</strong>
                 <span>{t(`role.${line.role}`)}</span>
+                {line.interprets !== undefined && (
+                  <b className="tag">{t("draft.interpretation", { name: line.interprets.name })}</b>
+                )}
                 <LineLanguage language={line.language} proceedings={language} />
                 {line.edited !== undefined && <b className="tag">{t("draft.edit.edited", { name: line.edited.name })}</b>}
                 {line.weak && line.edited === undefined && (

@@ -51,6 +51,8 @@ export type ProtocolLine = {
   written?: WrittenWords[];
   /** Absent where nobody corrected it. */
   edited?: { text: string; by: string; name: string; at: string };
+  /** Absent where it interprets nobody, or that was not set. */
+  interprets?: { participant: string; name: string };
 };
 
 /** One file of the record: `playback` is a copy made for seeking, where there is one. */

@@ -42,7 +42,15 @@ line: string,
  * At most [`MAX_EDIT_CHARS`] characters, at least a word. Absent: the machine's text
  * again.
  */
-text: string | null, } | { "act": "choose_correction" } & CorrectionChoice | { "act": "renew_link", 
+text: string | null, } | { "act": "choose_correction" } & CorrectionChoice | { "act": "set_interpretation", 
+/**
+ * Whose track it is that is marked; an interpreter.
+ */
+interpreter: string, 
+/**
+ * For whom; no interpreter. Absent: it is not said.
+ */
+of: string | null, } | { "act": "renew_link", 
 /**
  * Who.
  */

@@ -53,4 +53,9 @@ written: Array<WrittenWords>,
 /**
  * What a person made of it last. Absent: nobody touched it.
  */
-edited: LineEdit | null, };
+edited: LineEdit | null, 
+/**
+ * Whom an interpreter interprets here, as it was set when the line begins. Absent: nobody, or
+ * it was not set. It is kept nowhere: the hearing says it when the line is sent.
+ */
+interprets: string | null, };

@@ -46,4 +46,9 @@ recorded: boolean,
 /**
  * A rehearsal participant sits in this seat; a person who opens the link takes it over.
  */
-rehearsal: boolean, };
+rehearsal: boolean, 
+/**
+ * For whom they interpret, as judge or clerk set it. Absent: they do not, it is not set, or it
+ * is somebody whom this person may not see.
+ */
+interprets: string | null, };
