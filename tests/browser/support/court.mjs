@@ -150,15 +150,24 @@ export class Court {
 
   /** Changes what the court administration decides about a seat; the server must not run. */
   async setLanguage(role, language) {
+    await this.#decide(role, "language", language);
+  }
+
+  /** The same for the role of a seat, which keeps its name in `seats`. */
+  async setRole(seat, role) {
+    await this.#decide(seat, "role", role);
+  }
+
+  async #decide(seat, column, value) {
     const { code, output } = await run("python3", [
       "-c",
       "import sqlite3, sys\n" +
         "database = sqlite3.connect(sys.argv[1])\n" +
-        "database.execute('UPDATE participants SET language = ? WHERE id = ?', sys.argv[2:])\n" +
+        `database.execute('UPDATE participants SET ${column} = ? WHERE id = ?', sys.argv[2:])\n` +
         "database.commit()\n",
       join(this.dataDir, "otyrys.db"),
-      language,
-      this.seats[role].participant_id,
+      value,
+      this.seats[seat].participant_id,
     ]);
     if (code !== 0) throw new Error(output);
   }
