@@ -1,4 +1,4 @@
-"""faster-whisper as a process: language, pauses and path come in, a line of text goes out.
+"""faster-whisper as a process: language, pauses, path and names come in, a line of text goes out.
 
 Arguments: the folder of the model (CTranslate2), the width of the search.
 """
@@ -12,7 +12,8 @@ folder, beam = sys.argv[1:]
 model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=1, num_workers=1)
 print("ready", flush=True)
 for line in sys.stdin:
-    language, pauses, path = line.rstrip("\n").split("\t")
+    # What follows are names, which it is given none of.
+    language, pauses, path, *_ = line.rstrip("\n").split("\t")
     segments, _ = model.transcribe(
         path,
         language=language,
