@@ -100,6 +100,14 @@ export class Person {
     this.id = seat.participant_id;
     await this.page.goto(seat.link);
     await this.press("ready");
+    // The page grows while devices are found, and on a busy machine the button may move away between
+    // the finger's going down and up: then a person presses again, too.
+    await until("the word that the person is ready is taken", async () => {
+      const ready = this.by("ready");
+      if ((await ready.count()) === 0 || (await ready.isDisabled({ timeout: 1_000 }))) return true;
+      await ready.click({ timeout: 1_000 });
+      return false;
+    });
   }
 
   /** Frames decoded so far of the picture of each of these people. */

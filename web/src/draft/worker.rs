@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How soon a file that could not be read is tried again, and how often.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 const ATTEMPTS: u32 = 10;
+/// A file that was taken so often is what its readers die of: it keeps them from the others.
+const TAKEN_IN_VAIN: u32 = 30;
 
 // A worker that is alive must never look gone.
 const _: () = assert!(KEEP.as_secs() * 3 < GONE.as_secs() && GONE.as_secs() < LEASE.as_secs());
@@ -135,6 +137,9 @@ impl Worker {
         let Some(job) = database.lease(&[DRAFT], LEASE + patience, now).await? else {
             return Ok(());
         };
+        if job.attempts > TAKEN_IN_VAIN {
+            return self.cannot(&job, "too many workers ended over it").await;
+        }
         match self.begin(&job).await {
             // Nobody can read it any more.
             Err(HubError::Storage(StorageError::KeyDestroyed(_))) => {
