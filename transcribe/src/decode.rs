@@ -5,6 +5,7 @@
 //! of its own for each file: `appsrc ! matroskademux ! opusdec ! audioconvert ! audioresample !
 //! appsink`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -16,6 +17,9 @@ use crate::segments::SAMPLE_RATE_HZ;
 
 /// What one file may have waiting, compressed: two hours of Opus at 32 kbit/s.
 pub const MAX_WAITING_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes of a millisecond of Opus at 32 kbit/s.
+const BYTES_A_MS: u64 = 4;
 
 /// Times in WebM are whole milliseconds, and a browser's Opus frames jitter by one frame
 /// (20 ms). Only what differs by more is a true gap or overlap.
@@ -55,6 +59,9 @@ pub trait PcmSink: Send + 'static {
 pub struct TailDecoder {
     pipeline: gst::Pipeline,
     source: AppSrc,
+    pushed_bytes: AtomicU64,
+    /// Where the sound ends that was given to the sink, in samples.
+    position: Arc<AtomicU64>,
 }
 
 impl TailDecoder {
@@ -114,9 +121,11 @@ impl TailDecoder {
             }
         });
 
+        let position = Arc::new(AtomicU64::new(0));
         let output = Arc::new(Mutex::new(Output {
             sink: Some(Box::new(sink)),
             position: 0,
+            told: Arc::clone(&position),
         }));
         target.set_callbacks(
             AppSinkCallbacks::builder()
@@ -151,12 +160,29 @@ impl TailDecoder {
         pipeline
             .set_state(gst::State::Playing)
             .map_err(|e| unavailable(&e))?;
-        Ok(Self { pipeline, source })
+        Ok(Self {
+            pipeline,
+            source,
+            pushed_bytes: AtomicU64::new(0),
+            position,
+        })
     }
 
     /// What was pushed and no one has begun to decode.
     pub fn waiting_bytes(&self) -> u64 {
         self.source.current_level_bytes()
+    }
+
+    /// How much sound that is, in ms, by what was decoded before.
+    pub fn waiting_ms(&self) -> u64 {
+        let waiting = self.waiting_bytes();
+        let decoded = self.pushed_bytes.load(Ordering::Relaxed);
+        let decoded = decoded.saturating_sub(waiting);
+        let decoded_ms = self.position.load(Ordering::Relaxed) * 1_000 / SAMPLE_RATE_HZ;
+        match (waiting * decoded_ms).checked_div(decoded) {
+            Some(ms) if ms > 0 => ms,
+            _ => waiting / BYTES_A_MS,
+        }
     }
 
     /// Takes the next chunk of the file. Never blocks.
@@ -168,10 +194,12 @@ impl TailDecoder {
         if self.waiting_bytes() + chunk.len() as u64 > MAX_WAITING_BYTES {
             return Err(DecodeError::Full);
         }
+        let bytes = chunk.len() as u64;
         self.source
             .push_buffer(gst::Buffer::from_slice(chunk))
-            .map(|_| ())
-            .map_err(|_| DecodeError::Ended)
+            .map_err(|_| DecodeError::Ended)?;
+        self.pushed_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     /// No chunk follows. What was pushed is still decoded, then the sink hears the end.
@@ -193,6 +221,8 @@ struct Output {
     sink: Option<Box<dyn PcmSink>>,
     /// Position after the last sample given to the sink.
     position: u64,
+    /// The same for those who ask while the sink holds the decoder back.
+    told: Arc<AtomicU64>,
 }
 
 impl Output {
@@ -218,6 +248,7 @@ impl Output {
         }
         if !samples.is_empty() {
             self.position = at + samples.len() as u64;
+            self.told.store(self.position, Ordering::Relaxed);
             sink.samples(at, &samples);
         }
     }

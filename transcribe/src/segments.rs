@@ -33,21 +33,25 @@ const LONG: usize = frames(12_000);
 /// ...so that it is closed where less silence is. At 12 s that was measured to cost no words (15.6 %
 /// of Russian words wrong, 15.7 % without), at 8 s it did (16.5 %).
 const CLOSING_SILENCE_WHEN_LONG: usize = frames(300);
+/// From here on a breath will do...
+const TOO_LONG: usize = frames(14_000);
+const CLOSING_SILENCE_WHEN_TOO_LONG: usize = frames(150);
 /// Less speech than this is a knock or a cough.
 const MIN_SPEECH: usize = frames(200);
 /// Sound kept before and after the speech: soft consonants score low.
 const PAD: usize = frames(200);
-/// Longest segment. whisper takes 30 s and must never be given more than 28 s.
-const LONGEST: usize = 25_000 * SAMPLES_PER_MS as usize / FRAME;
+/// ...and this is the longest segment. whisper takes 30 s, and memory with the square of the length:
+/// 60 MB more for 25 s than for 16 s.
+const LONGEST: usize = frames(16_000);
 /// A segment that grows too long is cut at its least likely frame after this.
-const EARLIEST_CUT: usize = frames(15_000);
+const EARLIEST_CUT: usize = frames(13_000);
 
 /// The silence that closes a segment of so many frames.
 const fn closing_silence(length: usize) -> usize {
-    if length < LONG {
-        CLOSING_SILENCE
-    } else {
-        CLOSING_SILENCE_WHEN_LONG
+    match length {
+        ..LONG => CLOSING_SILENCE,
+        LONG..TOO_LONG => CLOSING_SILENCE_WHEN_LONG,
+        TOO_LONG.. => CLOSING_SILENCE_WHEN_TOO_LONG,
     }
 }
 
@@ -62,7 +66,7 @@ pub struct Segment {
     pub speech_start_ms: u64,
     /// Where speech ends: before the padding after it.
     pub speech_end_ms: u64,
-    /// 16 kHz mono, at most 25 s (`400_000` samples).
+    /// 16 kHz mono, at most 16 s (`256_000` samples).
     pub samples: Vec<f32>,
 }
 
@@ -124,15 +128,21 @@ impl Segmenter {
         Some((self.cutter.starts_ms + speech / SAMPLES_PER_MS, length))
     }
 
-    /// A copy of that utterance so far.
+    /// A copy of that utterance as it would be if it ended now.
     pub fn so_far(&self) -> Option<Segment> {
         let open = self.cutter.open.as_ref().filter(|open| open.is_speech())?;
+        let samples = open.samples[..open.kept() * FRAME].to_vec();
         let pad_after = open.silence.min(PAD);
-        let samples = open.samples.clone();
         Some(
             self.cutter
                 .segment(open.start, samples, open.lead, pad_after),
         )
+    }
+
+    /// Whether that utterance may be over: if no more speech comes, [`Self::so_far`] is all of it.
+    pub fn pauses(&self) -> bool {
+        let open = self.cutter.open.as_ref();
+        open.is_some_and(|open| open.is_speech() && open.silence >= PAD)
     }
 
     /// Position of the next sample in the file.
@@ -198,6 +208,11 @@ impl Open {
         self.scores.iter().filter(|&&score| score >= OFF).count()
     }
 
+    /// Frames of it that would be kept if it ended now.
+    fn kept(&self) -> usize {
+        self.scores.len() - self.silence.saturating_sub(PAD)
+    }
+
     /// Whether it would be kept if it ended now.
     fn is_speech(&self) -> bool {
         // What a cut left behind may be nothing but the silence after the speech.
@@ -256,8 +271,7 @@ impl Cutter {
     /// Ends the open segment, if there is one with speech in it.
     fn close(&mut self) -> Option<Segment> {
         let mut open = self.open.take()?;
-        let keep = open.scores.len() - open.silence.saturating_sub(PAD);
-        let rest = open.samples.split_off(keep * FRAME);
+        let rest = open.samples.split_off(open.kept() * FRAME);
         self.remember(&rest);
         if !open.is_speech() {
             return None;
@@ -360,6 +374,8 @@ mod tests {
         assert_eq!(of(11_000, 400), 1);
         assert_eq!(of(12_000, 400), 2);
         assert_eq!(of(12_000, 200), 1);
+        assert_eq!(of(14_000, 200), 2);
+        assert_eq!(of(14_000, 100), 1);
     }
 
     #[test]
@@ -369,10 +385,10 @@ mod tests {
 
     #[test]
     fn a_long_speech_is_cut_at_its_quietest_place() {
-        let segments = cut(&run(&[(0.9, 18_000), (0.4, 32), (0.9, 12_000), (0.1, 800)]));
+        let segments = cut(&run(&[(0.9, 15_008), (0.4, 32), (0.9, 12_000), (0.1, 800)]));
         assert_eq!(segments.len(), 2);
-        assert_eq!(segments[0].end_ms, 28_000);
-        assert_eq!(segments[1].start_ms, 28_000);
+        assert_eq!(segments[0].end_ms, 25_008);
+        assert_eq!(segments[1].start_ms, 25_008);
     }
 
     #[test]
@@ -391,6 +407,22 @@ mod tests {
         }
         assert_eq!(segmenter.growing(), None);
         assert_eq!(segmenter.so_far(), None);
+    }
+
+    #[test]
+    fn an_utterance_is_all_there_as_soon_as_it_may_be_over() {
+        let mut segmenter = Segmenter::new(5_000);
+        let mut so_far = None;
+        let mut cut = None;
+        for score in run(&[(0.9, 3_200), (0.1, 700)]) {
+            cut = cut.or(segmenter.cutter.push(&[score; FRAME], score));
+            if so_far.is_none() && segmenter.pauses() {
+                so_far = segmenter.so_far();
+                assert_eq!(cut, None);
+            }
+        }
+        assert_eq!(so_far, cut);
+        assert!(cut.is_some() && !segmenter.pauses());
     }
 
     #[test]
@@ -424,7 +456,7 @@ mod tests {
                 prop_assert!(segment.start_ms <= segment.speech_start_ms);
                 prop_assert!(segment.speech_start_ms < segment.speech_end_ms);
                 prop_assert!(segment.speech_end_ms <= segment.end_ms);
-                prop_assert!(segment.duration_ms() <= 25_000);
+                prop_assert!(segment.duration_ms() <= 16_000);
                 let samples = segment.samples.len() as u64;
                 prop_assert_eq!(segment.duration_ms(), samples / SAMPLES_PER_MS);
                 let first = (segment.start_ms - 10_000) * SAMPLES_PER_MS / FRAME as u64;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::iter;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use whisper_rs::{FullParams, SamplingStrategy, WhisperState};
@@ -10,16 +11,18 @@ use whisper_rs::{FullParams, SamplingStrategy, WhisperState};
 use super::feed::FeedProfile;
 use super::guards::{self, Doubt, Verdict};
 use super::loaded::{LoadedModels, ModelId};
-use super::names::Names;
-use super::queue::Queue;
+use super::names::{Asked, Names};
 use super::words::{self, Token, Word};
 use super::{FeedId, Language, Line};
+use crate::language_choice::LanguageChoice;
 use crate::segments::{SAMPLE_RATE_HZ, Segment};
 
-/// whisper keeps one of its 224 prompt tokens for itself.
-const MAX_PROMPT_TOKENS: usize = 223;
-/// A prompt longer than this cannot matter: a token has at least one byte, most have six.
-const MAX_PROMPT_BYTES: usize = 8 * 1024;
+/// With the four that whisper adds they stay under the 32 from which on ggml unpacks every weight of the
+/// decoder for OpenBLAS: 150 MB more for base, and half a second.
+const MAX_PROMPT_TOKENS: usize = 27;
+/// A token has at least one byte, most have six; a name at least one token and a comma.
+const MAX_PROMPT_BYTES: usize = 512;
+const MAX_PROMPT_NAMES: usize = MAX_PROMPT_TOKENS / 2;
 
 /// whisper refuses less than 100 ms and is erratic under a second.
 const SHORTEST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
@@ -27,18 +30,38 @@ const SHORTEST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
 /// What a worker drives. A trait, so that the worker's own behaviour is tested without
 /// whisper.
 pub(super) trait Engine: Send {
-    /// The line of an utterance; `None` where nobody said anything.
+    /// What an utterance says. Fails where it is to stop.
     fn recognise(
         &mut self,
         feed: FeedId,
         profile: &FeedProfile,
         segment: &Segment,
-    ) -> Result<Option<Line>, String>;
+        asked: &Asked,
+        stop: Option<Stop>,
+    ) -> Result<Recognised, String>;
 
     /// The words of an utterance that is still being spoken, roughly and soon; none where nobody
-    /// may have said anything.
-    fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String>;
+    /// may have said anything. Fails where it is to stop.
+    fn guess(
+        &mut self,
+        profile: &FeedProfile,
+        segment: &Segment,
+        asked: &mut Asked,
+        stop: Stop,
+    ) -> Result<Vec<Word>, String>;
 }
+
+/// What an utterance says.
+#[derive(Debug)]
+pub(super) struct Recognised {
+    /// Nothing where nobody said anything.
+    pub(super) line: Option<Line>,
+    /// What the utterance makes of the language that its speaker speaks.
+    pub(super) choice: LanguageChoice,
+}
+
+/// Whether what is under way should end: there is something better to do.
+pub(super) type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// One worker's whisper: a state for each model, made when first needed (about 100 MB each
 /// for base).
@@ -50,29 +73,34 @@ pub(super) struct Whisper {
     params: HashMap<(Language, Pass), FullParams<'static, 'static>>,
     /// Width of the search.
     beam: u8,
-    queue: Arc<Queue>,
+    /// When the passes under way are to end early, if at all.
+    stop: Arc<Mutex<Option<Stop>>>,
 }
 
 /// What a pass of whisper is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Pass {
     Line,
-    /// The likeliest word each time, and it gives way to lines.
+    /// The likeliest word each time.
     Guess,
     /// No words: how it sounds is all.
     Sound,
 }
 
 impl Whisper {
-    /// A guess that is under way when there is more to do on `queue` ends without words.
-    pub(super) fn new(models: Arc<LoadedModels>, beam: u8, queue: Arc<Queue>) -> Self {
+    pub(super) fn new(models: Arc<LoadedModels>, beam: u8) -> Self {
         Self {
             models,
             states: HashMap::new(),
             params: HashMap::new(),
             beam,
-            queue,
+            stop: Arc::default(),
         }
+    }
+
+    /// When all passes from now on end early.
+    fn ends_at(&self, stop: Option<Stop>) {
+        *lock(&self.stop) = stop;
     }
 
     /// One pass of a model over the samples.
@@ -92,12 +120,11 @@ impl Whisper {
             }
         };
         let base = self.params.entry((language, of)).or_insert_with(|| {
-            let code = language.code();
-            match of {
-                Pass::Line => parameters(code, self.beam),
-                Pass::Guess => giving_way(parameters(code, 1), Arc::clone(&self.queue)),
-                Pass::Sound => parameters(code, 1),
-            }
+            let beam = match of {
+                Pass::Line => self.beam,
+                Pass::Guess | Pass::Sound => 1,
+            };
+            ended_by(&self.stop, parameters(language.code(), beam))
         });
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
@@ -133,44 +160,73 @@ impl Whisper {
         Ok(tokens)
     }
 
-    fn prompt_tokens(&self, id: ModelId, prompt: &str) -> Vec<i32> {
-        let prompt = prompt.replace('\0', " ");
-        let end = prompt.floor_char_boundary(MAX_PROMPT_BYTES);
-        let prompt = prompt[..end].trim();
-        if prompt.is_empty() {
-            return Vec::new();
+    /// As much of the names as fits, as a prompt and its tokens. With nothing but commas between them:
+    /// with the roles of the people beside their names, or terms of law before them, other words got
+    /// worse.
+    fn prompt(&self, id: ModelId, names: &[&str]) -> Option<(String, Vec<i32>)> {
+        let model = &self.models.get(id).context;
+        let tokens = |names: &[&str]| {
+            let prompt = format!(" {}.", names.join(", ").replace('\0', " "));
+            // Room for a token a byte: whisper-rs misreads whisper's answer to too little room.
+            let fits = prompt.len() <= MAX_PROMPT_BYTES;
+            let tokens = fits.then(|| model.tokenize(&prompt, MAX_PROMPT_BYTES).ok())??;
+            (tokens.len() <= MAX_PROMPT_TOKENS).then_some((prompt, tokens))
+        };
+        let mut given = Vec::new();
+        for name in names.iter().take(MAX_PROMPT_NAMES) {
+            // Of a long one the first words: the patronymic comes last.
+            let beginnings = iter::successors(Some(*name), |name| Some(name.rsplit_once(' ')?.0));
+            let mut fitting = beginnings.map(|name| [&given[..], &[name]].concat());
+            if let Some(more) = fitting.find(|names| tokens(names).is_some()) {
+                given = more;
+            }
         }
-        // Room for a token a byte: whisper-rs misreads whisper's answer to too little room.
-        let mut tokens = self
-            .models
-            .get(id)
-            .context
-            .tokenize(&format!(" {prompt}"), MAX_PROMPT_BYTES + 2)
-            .unwrap_or_default();
-        tokens.truncate(MAX_PROMPT_TOKENS);
-        tokens
+        let given = (!given.is_empty()).then_some(given)?;
+        tokens(&given)
     }
 
-    /// What an utterance says, in this language.
+    /// What an utterance says, in this language, heard with some names.
+    fn heard(
+        &mut self,
+        language: Language,
+        segment: &Segment,
+        names: &[&str],
+        of: Pass,
+    ) -> Result<Heard, String> {
+        let id = self.models.of(language);
+        let (prompt, tokens) = self.prompt(id, names).unzip();
+        let samples = long_enough(&segment.samples);
+        let tokens = self.pass(id, language, &samples, &tokens.unwrap_or_default(), of)?;
+        Ok(Heard::from(tokens, segment, prompt.as_deref()))
+    }
+
+    /// What an utterance says, in this language, with names where that gives more of them.
     fn hear(
         &mut self,
         language: Language,
-        names: &Names,
         segment: &Segment,
-        samples: &[f32],
+        names: &Names,
+        asked: &Asked,
     ) -> Result<Heard, String> {
-        let id = self.models.of(language);
-        let heard = self.pass(id, language, samples, &[], Pass::Line)?;
-        let heard = Heard::from(heard, segment, None);
-        if !names.may_be_in(&heard.words) {
-            return Ok(heard);
+        let found = names.maybe_in(&asked.found, &Asked::default());
+        if !found.is_empty() {
+            // Names were found while it was being spoken: once is enough.
+            let with = self.heard(language, segment, &found, Pass::Line)?;
+            if with.says_more(names, &asked.found) {
+                return Ok(with);
+            }
         }
-        let prompt = self.prompt_tokens(id, names.prompt());
-        let again = self.pass(id, language, samples, &prompt, Pass::Line)?;
-        let again = Heard::from(again, segment, Some(names.prompt()));
-        let is_better = again.verdict == Verdict::Keep
-            && names.said_in(&again.words) > names.said_in(&heard.words);
-        Ok(if is_better { again } else { heard })
+        let without = self.heard(language, segment, &[], Pass::Line)?;
+        let maybe = names.maybe_in(&without.words, asked);
+        if maybe.is_empty() {
+            return Ok(without);
+        }
+        let with = self.heard(language, segment, &maybe, Pass::Line)?;
+        Ok(if with.says_more(names, &without.words) {
+            with
+        } else {
+            without
+        })
     }
 
     /// How probable each of the languages is in the utterance that was heard last, in this one.
@@ -180,11 +236,12 @@ impl Whisper {
     fn languages(
         &mut self,
         heard_in: Language,
-        samples: &[f32],
+        segment: &Segment,
         languages: &[Language],
     ) -> Result<Vec<(Language, f32)>, String> {
         if self.models.of(heard_in) != ModelId::DEFAULT {
-            self.pass(ModelId::DEFAULT, heard_in, samples, &[], Pass::Sound)?;
+            let samples = long_enough(&segment.samples);
+            self.pass(ModelId::DEFAULT, heard_in, &samples, &[], Pass::Sound)?;
         }
         let model = &self.models.get(ModelId::DEFAULT).context;
         let Some(state) = self.states.get_mut(&ModelId::DEFAULT) else {
@@ -216,44 +273,70 @@ impl Engine for Whisper {
         feed: FeedId,
         profile: &FeedProfile,
         segment: &Segment,
-    ) -> Result<Option<Line>, String> {
-        let samples = long_enough(&segment.samples);
+        asked: &Asked,
+        stop: Option<Stop>,
+    ) -> Result<Recognised, String> {
+        self.ends_at(stop);
         let mut choice = profile.choice();
         let assumed = choice.current();
         let mut spoken = assumed;
-        let mut heard = self.hear(assumed, &profile.names(assumed), segment, &samples)?;
+        let mut heard = self.hear(assumed, segment, &profile.names(assumed), asked)?;
         let duration = Duration::from_millis(segment.duration_ms());
         if choice.listens_to(duration) && self.models.tells_languages() {
-            let shares = self.languages(assumed, &samples, choice.languages())?;
+            let shares = self.languages(assumed, segment, choice.languages())?;
             spoken = choice.hear(duration, &shares);
             if spoken != assumed {
-                heard = self.hear(spoken, &profile.names(spoken), segment, &samples)?;
+                let names = profile.names(spoken);
+                heard = self.hear(spoken, segment, &names, &Asked::default())?;
             }
         }
         let doubt = match heard.verdict {
             Verdict::Invented => {
                 tracing::debug!(feed.id = feed.0, "speech without words");
-                return Ok(None);
+                return Ok(Recognised { line: None, choice });
             }
             Verdict::Keep => None,
             Verdict::Doubt(doubt) => Some(doubt),
         };
-        // Only what somebody said tells what they speak.
-        profile.chose(choice);
         let weak = self.models.is_weak(spoken);
-        Ok(Some(heard.line(feed, spoken, weak, segment, doubt)))
+        let line = Some(heard.line(feed, spoken, weak, segment, doubt));
+        Ok(Recognised { line, choice })
     }
 
-    fn guess(&mut self, profile: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
-        let samples = long_enough(&segment.samples);
+    fn guess(
+        &mut self,
+        profile: &FeedProfile,
+        segment: &Segment,
+        asked: &mut Asked,
+        stop: Stop,
+    ) -> Result<Vec<Word>, String> {
+        self.ends_at(Some(stop));
         let language = profile.spoken();
-        let id = self.models.of(language);
-        let heard = self.pass(id, language, &samples, &[], Pass::Guess)?;
-        let heard = Heard::from(heard, segment, None);
-        Ok(match heard.verdict {
-            Verdict::Keep => heard.words,
-            Verdict::Doubt(_) | Verdict::Invented => Vec::new(),
-        })
+        let names = profile.names(language);
+        let found = names.maybe_in(&asked.found, &Asked::default());
+        let heard = self.heard(language, segment, &found, Pass::Guess)?;
+        if heard.verdict != Verdict::Keep {
+            return Ok(Vec::new());
+        }
+        // What was said last may be half a word.
+        let whole = &heard.words[..heard.words.len().saturating_sub(2)];
+        let maybe = names.maybe_in(whole, asked);
+        if !found.is_empty() || maybe.is_empty() {
+            return Ok(heard.words);
+        }
+        // Asked now, so that the line need not wait for the answer.
+        match self.heard(language, segment, &maybe, Pass::Guess) {
+            Ok(with) if with.says_more(&names, &heard.words) => {
+                asked.found = heard.words;
+                Ok(with.words)
+            }
+            Ok(_) => {
+                asked.in_vain.extend(names.unnamed(whole));
+                Ok(heard.words)
+            }
+            // There is something better to do.
+            Err(_) => Ok(heard.words),
+        }
     }
 }
 
@@ -285,6 +368,11 @@ impl Heard {
             mean_logprob,
             verdict,
         }
+    }
+
+    /// Whether it can be believed and has more names in it than these words.
+    fn says_more(&self, names: &Names, words: &[Word]) -> bool {
+        self.verdict == Verdict::Keep && names.said_in(&self.words) > names.said_in(words)
     }
 
     fn line(
@@ -338,13 +426,22 @@ fn parameters(language: &'static str, beam: u8) -> FullParams<'static, 'static> 
     params
 }
 
-/// Ends a pass as soon as there is more to do.
-fn giving_way<'a, 'b>(mut params: FullParams<'a, 'b>, queue: Arc<Queue>) -> FullParams<'a, 'b> {
+/// Ends a pass as soon as it is to stop.
+fn ended_by<'a, 'b>(
+    stop: &Arc<Mutex<Option<Stop>>>,
+    mut params: FullParams<'a, 'b>,
+) -> FullParams<'a, 'b> {
+    let stop = Arc::clone(stop);
     // Boxed twice on purpose: whisper-rs 0.16 calls what it is given as if it were the box that it
     // has made of it, which holds for a box alone.
-    let is_pressed: Box<dyn FnMut() -> bool> = Box::new(move || queue.is_pressed());
-    params.set_abort_callback_safe::<_, Box<dyn FnMut() -> bool>>(is_pressed);
+    let is_over: Box<dyn FnMut() -> bool> =
+        Box::new(move || lock(&stop).as_ref().is_some_and(|stop| stop()));
+    params.set_abort_callback_safe::<_, Box<dyn FnMut() -> bool>>(is_over);
     params
+}
+
+fn lock(stop: &Mutex<Option<Stop>>) -> MutexGuard<'_, Option<Stop>> {
+    stop.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// More tokens than anybody speaks in so many samples: 20 characters a second, and in Kazakh no
@@ -375,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_gives_way_to_what_is_final() {
+    fn what_is_not_final_gives_way() {
         let cache = std::env::var_os("OTYRYS_CACHE").map(PathBuf::from);
         let cache = cache.unwrap_or_else(|| {
             let home = std::env::var_os("HOME").unwrap();
@@ -383,8 +480,7 @@ mod tests {
         });
         let model = cache.join("models/ggml-base.bin");
         let models = LoadedModels::load(model, Default::default()).unwrap();
-        let queue = Arc::new(Queue::default());
-        let mut whisper = Whisper::new(Arc::new(models), 5, Arc::clone(&queue));
+        let mut whisper = Whisper::new(Arc::new(models), 5);
         let profile = FeedProfile::new(Language::RUSSIAN, Vec::new(), []);
         let segment = Segment {
             start_ms: 0,
@@ -393,13 +489,22 @@ mod tests {
             speech_end_ms: 2_000,
             samples: vec![0.0; 32_000],
         };
-        assert!(whisper.guess(&profile, &segment).is_ok());
-        queue.push(super::super::queue::Job {
-            feed: FeedId(1),
-            work: super::super::queue::Work::End,
-        });
-        assert!(whisper.guess(&profile, &segment).is_err());
-        let line = whisper.recognise(FeedId(1), &profile, &segment);
+        let mut asked = Asked::default();
+        let [never, at_once]: [Stop; 2] = [Arc::new(|| false), Arc::new(|| true)];
+        assert!(
+            whisper
+                .guess(&profile, &segment, &mut asked, never.clone())
+                .is_ok()
+        );
+        assert!(
+            whisper
+                .guess(&profile, &segment, &mut asked, at_once.clone())
+                .is_err()
+        );
+        let mut recognise = |stop| whisper.recognise(FeedId(1), &profile, &segment, &asked, stop);
+        assert!(recognise(Some(at_once)).is_err());
+        assert!(recognise(Some(never)).is_ok());
+        let line = recognise(None);
         assert!(line.is_ok(), "a line gives way to nothing: {line:?}");
     }
 }

@@ -114,6 +114,14 @@ impl Decoders {
         drop(decoder);
     }
 
+    /// Sound that waits to be decoded, in ms.
+    pub(super) fn waiting_ms(&self) -> u64 {
+        self.lock()
+            .values()
+            .map(|decoder| decoder.waiting_ms())
+            .sum()
+    }
+
     pub(super) fn clear(&self) {
         let decoders = std::mem::take(&mut *self.lock());
         drop(decoders);
@@ -202,10 +210,13 @@ pub(super) struct FeedSink {
     pub(super) guesses: bool,
     /// The utterance that was guessed at last, by its beginning, and how long it was then, in ms.
     pub(super) guessed: (u64, u64),
+    /// The utterance that may be over, to be taken back if it goes on.
+    pub(super) early: Option<Arc<AtomicBool>>,
 }
 
 impl FeedSink {
-    fn enqueue(&self, segment: Segment) {
+    fn enqueue(&mut self, segment: Segment) {
+        self.early = None;
         if segment.speech_start_ms < self.known_until_ms {
             return;
         }
@@ -222,6 +233,13 @@ impl FeedSink {
         if start_ms < self.known_until_ms {
             return;
         }
+        if self.segmenter.pauses() {
+            self.recognise_early();
+            return;
+        }
+        if let Some(taken_back) = self.early.take() {
+            taken_back.store(true, Ordering::Relaxed);
+        }
         let (of_ms, at_ms) = self.guessed;
         let known_ms = if of_ms == start_ms { at_ms } else { 0 };
         if length_ms < known_ms + GUESS_EVERY_MS {
@@ -231,6 +249,23 @@ impl FeedSink {
         self.queue.offer(self.feed, || {
             let so_far = self.segmenter.so_far()?;
             Some(Work::Guess(Arc::clone(&self.profile), so_far))
+        });
+    }
+}
+
+impl FeedSink {
+    /// Whoever pauses has finished, more often than not: to recognise it at once saves the reader the
+    /// rest of the silence that ends an utterance.
+    fn recognise_early(&mut self) {
+        if self.early.is_some() {
+            return;
+        }
+        let taken_back = Arc::default();
+        self.early = Some(Arc::clone(&taken_back));
+        self.queue.offer(self.feed, || {
+            let so_far = self.segmenter.so_far()?;
+            let profile = Arc::clone(&self.profile);
+            Some(Work::Early(profile, so_far, taken_back))
         });
     }
 }

@@ -198,8 +198,8 @@ pub enum RecogniserEvent {
         /// The feed.
         feed: FeedId,
     },
-    /// This much speech waits, over all feeds. Comes when it reaches 10 s, when it changes by
-    /// 5 s, and with 0 when it is under 10 s again.
+    /// This much speech waits, and sound that may be speech, over all feeds. Comes when it reaches
+    /// 10 s, when it changes by 5 s, and with 0 when it is under 10 s again.
     Behind {
         /// The speech in ms.
         ms: u64,
@@ -250,6 +250,7 @@ impl Recogniser {
             events,
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
+            early: Mutex::default(),
         });
         // Made first: its Drop stops the workers that did start if one does not.
         let mut recogniser = Self {
@@ -266,10 +267,7 @@ impl Recogniser {
             let models = Arc::clone(&recogniser.models);
             let worker = thread::Builder::new()
                 .name(format!("whisper-{index}"))
-                .spawn(move || {
-                    let queue = Arc::clone(&shared.queue);
-                    shared.work(|| Whisper::new(Arc::clone(&models), beam, Arc::clone(&queue)));
-                })
+                .spawn(move || shared.work(|| Whisper::new(Arc::clone(&models), beam)))
                 .map_err(RecogniserError::Thread)?;
             recogniser.workers.push(worker);
         }
@@ -298,14 +296,16 @@ impl Recogniser {
             queue: Arc::clone(&self.shared.queue),
             guesses: self.guesses,
             guessed: (0, 0),
+            early: None,
         })?);
         self.shared.decoders.insert(feed, Arc::clone(&decoder));
         Ok(Feed::new(feed, decoder))
     }
 
-    /// Speech that waits or is being recognised, over all feeds, in ms.
+    /// Speech that waits or is being recognised, and sound that waits to be decoded, over all feeds,
+    /// in ms.
     pub fn waiting_ms(&self) -> u64 {
-        self.shared.queue.waiting_ms()
+        self.shared.waiting_ms()
     }
 
     /// Stops: utterances at hand are finished (some seconds), those that wait are dropped.

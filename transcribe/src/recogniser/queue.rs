@@ -3,6 +3,7 @@
 //! after all of them, and are dropped rather than late.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use super::FeedId;
 use super::feed::FeedProfile;
 use crate::segments::Segment;
 
-/// Speech that may wait decoded, over all feeds: ten minutes are 38 MB. Behind it the feeds
-/// wait compressed, which takes a sixteenth.
-pub(super) const MAX_WAITING_MS: u64 = 10 * 60 * 1_000;
+/// Speech that may wait decoded, over all feeds: a minute is 4 MB. Behind it the feeds wait
+/// compressed, which takes a sixteenth.
+pub(super) const MAX_WAITING_MS: u64 = 60 * 1_000;
 
 /// What a worker does next.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(super) enum Work {
     Recognise(Arc<FeedProfile>, Segment),
     /// The utterance is still being spoken: this much of it.
     Guess(Arc<FeedProfile>, Segment),
+    /// The utterance may be over. True once it has gone on.
+    Early(Arc<FeedProfile>, Segment, Arc<AtomicBool>),
     /// The feed's file could not be decoded further.
     Damaged(String),
     /// All of the feed was given before.
@@ -65,6 +68,12 @@ impl Queue {
     pub(super) fn is_pressed(&self) -> bool {
         let state = self.lock();
         state.closed || !state.jobs.is_empty()
+    }
+
+    /// Whether an utterance of `feed` that may be over should give way: somebody else's is.
+    pub(super) fn is_pressed_beside(&self, feed: FeedId) -> bool {
+        let state = self.lock();
+        state.closed || state.jobs.front().is_some_and(|job| job.feed != feed)
     }
 
     /// Adds a job. Speech waits while too much of it is queued, until there is room or the
@@ -195,6 +204,18 @@ mod tests {
             Work::Guess(_, segment) => (job.feed.0, segment.start_ms, true),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn what_may_be_over_gives_way_to_others_alone() {
+        let queue = Queue::default();
+        push(&queue, 1, 10);
+        assert!(!queue.is_pressed_beside(FeedId(1)), "it is over");
+        push(&queue, 2, 20);
+        assert!(!queue.is_pressed_beside(FeedId(1)), "it was over before");
+        assert!(queue.is_pressed_beside(FeedId(2)));
+        queue.close();
+        assert!(queue.is_pressed_beside(FeedId(1)));
     }
 
     #[test]

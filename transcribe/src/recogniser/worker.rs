@@ -9,11 +9,13 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::engine::Engine;
+use super::engine::{Engine, Recognised};
 use super::feed::Decoders;
+use super::names::Asked;
 use super::queue::{Job, Queue, Work};
 use super::{FeedId, Guess, Language, RecogniserEvent, Word};
 use crate::agreement::Agreement;
+use crate::segments::Segment;
 
 /// The page should say so when a line comes this much later than it could.
 const BEHIND_FROM_MS: u64 = 10_000;
@@ -33,6 +35,16 @@ pub(super) struct Shared {
     pub(super) told_behind_ms: AtomicU64,
     /// The guesses at what is being spoken.
     pub(super) guesses: Mutex<HashMap<FeedId, Guessed>>,
+    /// What was recognised before it was over.
+    pub(super) early: Mutex<HashMap<FeedId, Early>>,
+}
+
+/// What an utterance says that may be over.
+#[derive(Debug)]
+pub(super) struct Early {
+    start_ms: u64,
+    end_ms: u64,
+    recognised: Recognised,
 }
 
 /// The guesses at one utterance.
@@ -40,6 +52,7 @@ pub(super) struct Shared {
 pub(super) struct Guessed {
     start_ms: u64,
     agreement: Agreement,
+    asked: Asked,
 }
 
 impl Shared {
@@ -53,7 +66,7 @@ impl Shared {
                 Work::Recognise(_, segment) => segment.duration_ms(),
                 _ => 0,
             };
-            let is_guess = matches!(job.work, Work::Guess(..));
+            let is_guess = matches!(job.work, Work::Guess(..) | Work::Early(..));
             let outcome = catch_unwind(AssertUnwindSafe(|| self.handle(&mut engine, job)));
             if outcome.is_err() {
                 self.failed(feed, "the recogniser crashed on an utterance".to_owned());
@@ -70,28 +83,98 @@ impl Shared {
     fn handle<E: Engine>(&self, engine: &mut E, job: Job) {
         let feed = job.feed;
         match job.work {
-            Work::Recognise(profile, segment) => match engine.recognise(feed, &profile, &segment) {
-                Ok(Some(line)) => self.send(RecogniserEvent::Line(line)),
-                Ok(None) => {}
-                Err(reason) => self.failed(feed, reason),
-            },
+            Work::Recognise(profile, segment) => {
+                let recognised = match self.take_early(feed, &segment) {
+                    Some(recognised) => Ok(recognised),
+                    None => {
+                        let asked = self.asked(feed, &segment);
+                        engine.recognise(feed, &profile, &segment, &asked, None)
+                    }
+                };
+                match recognised {
+                    Ok(Recognised { line, choice }) => {
+                        // Only what somebody said tells what they speak.
+                        if let Some(line) = line {
+                            profile.chose(choice);
+                            self.send(RecogniserEvent::Line(line));
+                        }
+                    }
+                    Err(reason) => self.failed(feed, reason),
+                }
+            }
             Work::Guess(profile, segment) => {
                 let start_ms = segment.speech_start_ms;
+                let queue = Arc::clone(&self.queue);
+                let stop = Arc::new(move || queue.is_pressed());
+                let mut asked = self.asked(feed, &segment);
                 // Nobody misses a guess that fails: the line comes.
-                if let Ok(words) = engine.guess(&profile, &segment) {
-                    self.tell_guess(feed, start_ms, profile.spoken(), words);
+                if let Ok(words) = engine.guess(&profile, &segment, &mut asked, stop) {
+                    self.tell_guess(feed, start_ms, profile.spoken(), words, asked);
+                }
+            }
+            Work::Early(profile, segment, went_on) => {
+                let queue = Arc::clone(&self.queue);
+                let stop = move || went_on.load(Ordering::Relaxed) || queue.is_pressed_beside(feed);
+                let (stop, asked) = (Some(Arc::new(stop) as _), self.asked(feed, &segment));
+                // What fails is tried again when it is over.
+                if let Ok(recognised) = engine.recognise(feed, &profile, &segment, &asked, stop) {
+                    self.keep_early(feed, &segment, recognised, asked);
                 }
             }
             Work::Damaged(reason) => self.failed(feed, reason),
             Work::End => {
                 self.end_guess(feed);
+                let mut early = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+                early.remove(&feed);
+                drop(early);
                 self.decoders.remove(feed);
                 self.send(RecogniserEvent::FeedFinished { feed });
             }
         }
     }
 
-    fn tell_guess(&self, feed: FeedId, start_ms: u64, language: Language, words: Vec<Word>) {
+    /// Shows what was recognised, until it is known whether it is a line.
+    fn keep_early(&self, feed: FeedId, segment: &Segment, recognised: Recognised, asked: Asked) {
+        let sure = recognised.line.iter().find(|line| line.doubt.is_none());
+        if let Some(line) = sure {
+            let start_ms = segment.speech_start_ms;
+            self.tell_guess(feed, start_ms, line.language, line.words.clone(), asked);
+        }
+        let early = Early {
+            start_ms: segment.start_ms,
+            end_ms: segment.end_ms,
+            recognised,
+        };
+        let mut all = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(feed, early);
+    }
+
+    /// What was recognised of an utterance before it was over, if it did not go on.
+    fn take_early(&self, feed: FeedId, segment: &Segment) -> Option<Recognised> {
+        let mut all = self.early.lock().unwrap_or_else(PoisonError::into_inner);
+        let early = all.remove(&feed)?;
+        let is_it = (early.start_ms, early.end_ms) == (segment.start_ms, segment.end_ms);
+        is_it.then_some(early.recognised)
+    }
+
+    /// What became known of the names in an utterance before.
+    fn asked(&self, feed: FeedId, segment: &Segment) -> Asked {
+        let guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
+        let guessed = guesses.get(&feed);
+        let guessed = guessed.filter(|guessed| guessed.start_ms == segment.speech_start_ms);
+        guessed
+            .map(|guessed| guessed.asked.clone())
+            .unwrap_or_default()
+    }
+
+    fn tell_guess(
+        &self,
+        feed: FeedId,
+        start_ms: u64,
+        language: Language,
+        words: Vec<Word>,
+        asked: Asked,
+    ) {
         let mut guesses = self.guesses.lock().unwrap_or_else(PoisonError::into_inner);
         let guessed = guesses
             .entry(feed)
@@ -102,6 +185,7 @@ impl Shared {
             })
             .or_insert_with(|| Guessed::at(start_ms));
         guessed.agreement.hear(words);
+        guessed.asked = asked;
         let guess = Guess {
             feed,
             start_ms,
@@ -127,8 +211,13 @@ impl Shared {
         self.send(RecogniserEvent::Failed { feed, reason });
     }
 
+    /// Speech that waits or is being recognised, and sound that waits to be decoded, in ms.
+    pub(super) fn waiting_ms(&self) -> u64 {
+        self.queue.waiting_ms() + self.decoders.waiting_ms()
+    }
+
     fn tell_backlog(&self) {
-        let now = self.queue.waiting_ms();
+        let now = self.waiting_ms();
         let now = if now < BEHIND_FROM_MS { 0 } else { now };
         let told = self.told_behind_ms.load(Ordering::Relaxed);
         if now.abs_diff(told) >= BEHIND_STEP_MS || (now == 0 && told > 0) {
@@ -158,6 +247,7 @@ impl Guessed {
         Self {
             start_ms,
             agreement: Agreement::default(),
+            asked: Asked::default(),
         }
     }
 }
@@ -168,13 +258,16 @@ mod tests {
 
     use tokio::sync::mpsc;
 
+    use super::super::engine::Stop;
     use super::super::feed::FeedProfile;
     use super::super::{Language, Line};
     use super::*;
-    use crate::segments::Segment;
 
     /// Says its segment's start; panics at 13 and fails at 14. Guesses a word for each second.
-    struct Fake;
+    #[derive(Default)]
+    struct Fake {
+        recognised: usize,
+    }
 
     impl Engine for Fake {
         fn recognise(
@@ -182,12 +275,18 @@ mod tests {
             feed: FeedId,
             profile: &FeedProfile,
             segment: &Segment,
-        ) -> Result<Option<Line>, String> {
+            _: &Asked,
+            stop: Option<Stop>,
+        ) -> Result<Recognised, String> {
+            if stop.is_some_and(|stop| stop()) {
+                return Err("the test's own end".to_owned());
+            }
+            self.recognised += 1;
             assert_ne!(segment.start_ms, 13, "the test's own panic");
             if segment.start_ms == 14 {
                 return Err("the test's own failure".to_owned());
             }
-            Ok(Some(Line {
+            let line = Some(Line {
                 feed,
                 start_ms: segment.start_ms,
                 end_ms: segment.end_ms,
@@ -197,10 +296,18 @@ mod tests {
                 weak: false,
                 doubt: None,
                 words: Vec::new(),
-            }))
+            });
+            let choice = profile.choice();
+            Ok(Recognised { line, choice })
         }
 
-        fn guess(&mut self, _: &FeedProfile, segment: &Segment) -> Result<Vec<Word>, String> {
+        fn guess(
+            &mut self,
+            _: &FeedProfile,
+            segment: &Segment,
+            _: &mut Asked,
+            _: Stop,
+        ) -> Result<Vec<Word>, String> {
             let words = (0..segment.duration_ms() / 1_000).map(|at| Word {
                 text: at.to_string(),
                 start_ms: segment.start_ms + at * 1_000,
@@ -219,6 +326,7 @@ mod tests {
             events,
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
+            early: Mutex::default(),
         });
         let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let ends = jobs.iter().filter(|(_, start)| start.is_none()).count();
@@ -239,7 +347,7 @@ mod tests {
         let threads: Vec<_> = (0..workers)
             .map(|_| {
                 let shared = Arc::clone(&shared);
-                thread::spawn(move || shared.work(|| Fake))
+                thread::spawn(move || shared.work(Fake::default))
             })
             .collect();
         let mut seen = Vec::new();
@@ -284,7 +392,8 @@ mod tests {
     #[test]
     fn lines_of_a_feed_come_in_order_however_many_workers_there_are() {
         let mut jobs = Vec::new();
-        for start in 100..140 {
+        // Less than may wait decoded.
+        for start in 100..125 {
             jobs.push((1, Some(start)));
             jobs.push((2, Some(start)));
         }
@@ -292,9 +401,54 @@ mod tests {
         let seen = run(jobs, 3);
         for feed in ["1", "2"] {
             let of: Vec<_> = seen.iter().filter(|s| s.starts_with(feed)).collect();
-            assert_eq!(of.len(), 41);
-            assert!(of.is_sorted() && of[40].ends_with("end"), "{of:?}");
+            assert_eq!(of.len(), 26);
+            assert!(of.is_sorted() && of[25].ends_with("end"), "{of:?}");
         }
+    }
+
+    #[test]
+    fn what_was_over_when_it_seemed_to_be_is_recognised_once() {
+        let (events, mut heard) = mpsc::channel(100);
+        let shared = Shared {
+            queue: Arc::default(),
+            decoders: Arc::default(),
+            events,
+            told_behind_ms: AtomicU64::new(0),
+            guesses: Mutex::default(),
+            early: Mutex::default(),
+        };
+        let feed = FeedId(1);
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
+        let segment = |start_ms, end_ms| Segment {
+            start_ms,
+            end_ms,
+            speech_start_ms: start_ms,
+            speech_end_ms: end_ms,
+            samples: Vec::new(),
+        };
+        let mut fake = Fake::default();
+        let mut handle = |segment, early: Option<bool>| {
+            let profile = Arc::clone(&profile);
+            let work = match early {
+                Some(went_on) => Work::Early(profile, segment, Arc::new(went_on.into())),
+                None => Work::Recognise(profile, segment),
+            };
+            shared.handle(&mut fake, Job { feed, work });
+            fake.recognised
+        };
+        assert_eq!(handle(segment(20, 30), Some(false)), 1);
+        assert_eq!(handle(segment(20, 30), None), 1, "it was over");
+        assert_eq!(handle(segment(40, 50), Some(false)), 2);
+        assert_eq!(handle(segment(40, 70), None), 3, "it went on");
+        assert_eq!(handle(segment(80, 90), Some(true)), 3, "it goes on");
+        assert_eq!(handle(segment(80, 90), None), 4);
+        let mut lines = Vec::new();
+        while let Ok(event) = heard.try_recv() {
+            if let RecogniserEvent::Line(line) = event {
+                lines.push((line.start_ms, line.end_ms));
+            }
+        }
+        assert_eq!(lines, [(20, 30), (40, 70), (80, 90)]);
     }
 
     #[test]
@@ -306,6 +460,7 @@ mod tests {
             events,
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
+            early: Mutex::default(),
         };
         let feed = FeedId(1);
         let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
@@ -318,12 +473,12 @@ mod tests {
         };
         for seconds in [2, 4] {
             let work = Work::Guess(Arc::clone(&profile), segment(seconds));
-            shared.handle(&mut Fake, Job { feed, work });
+            shared.handle(&mut Fake::default(), Job { feed, work });
         }
         let work = Work::Recognise(profile, segment(5));
         shared.queue.push(Job { feed, work });
         let queue = Arc::clone(&shared.queue);
-        let worker = thread::spawn(move || shared.work(|| Fake));
+        let worker = thread::spawn(move || shared.work(Fake::default));
         let mut seen = Vec::new();
         while seen.last() != Some(&"over".to_owned()) {
             seen.push(match heard.blocking_recv().unwrap() {
