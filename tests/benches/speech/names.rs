@@ -118,6 +118,7 @@ pub(crate) fn measure(model: &Path, cache: &Path, folder: &Path, beams: &[u8]) -
                 );
             }
         }
+        println!("beam {beam}: peak {:.0} MB", system.peak_mb()?);
     }
     Ok(())
 }

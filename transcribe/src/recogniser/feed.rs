@@ -22,8 +22,8 @@ pub struct FeedId(pub(super) u64);
 pub struct FeedInfo {
     /// The speaker's language, else the hearing's.
     pub language: Language,
-    /// Names that are likely to be said, as a document writes them: of people, places, companies. Of
-    /// those in the letters of the language that is spoken, about the first 700 letters are used.
+    /// Names that are likely to be said, as a document writes them: of people, places, companies. Those
+    /// in the letters of the language that is spoken are listened for.
     pub names: Vec<String>,
     /// Where the file begins on the record clock, in ms.
     pub starts_ms: u64,

@@ -1,4 +1,5 @@
-//! What a person says can be read before they have ended, and what was agreed on stays.
+//! What a person says can be read before they have ended; what was agreed on stays, and what they say
+//! before a pause is known in it.
 
 use std::time::Duration;
 
@@ -71,4 +72,43 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
         wer * 100.0
     );
     assert!(wer < 0.4, "{} against {of_the_line}", text(agreed));
+}
+
+#[tokio::test]
+async fn who_pauses_has_been_recognised_before_the_utterance_is_over() {
+    let said = crate::common::russian(1).remove(0);
+    let silence = crate::common::silence(1_500);
+    // Less silence than ends an utterance, more than a pause.
+    let speech = &said.samples[..said.speech_end_ms as usize * 16];
+    let sound = [&silence[..], speech, &crate::common::silence(400)].concat();
+    let (recogniser, mut events) = crate::common::recogniser();
+    let feed = recogniser
+        .open_feed(FeedInfo {
+            language: Language::RUSSIAN,
+            names: Vec::new(),
+            starts_ms: 0,
+            known_until_ms: 0,
+        })
+        .unwrap();
+    feed.push(crate::common::webm(&sound).into()).unwrap();
+
+    let quiet = Duration::from_secs(4);
+    let mut read = Vec::new();
+    while let Ok(event) = tokio::time::timeout(quiet, events.recv()).await {
+        match event {
+            Some(RecogniserEvent::Guess(guess)) => read = [guess.agreed, guess.rest].concat(),
+            other => panic!("it is not over: {other:?}"),
+        }
+    }
+    feed.finish();
+    let line = loop {
+        match events.recv().await {
+            Some(RecogniserEvent::Line(line)) => break line,
+            Some(RecogniserEvent::Guess(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    recogniser.shutdown().await;
+    assert!(wer(&said.text, &line.text) < 0.4, "{}", line.text);
+    assert_eq!(read, line.words, "the line is what was read before");
 }
