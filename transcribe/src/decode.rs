@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppStreamType};
+use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc, AppSrcCallbacks, AppStreamType};
 
 use crate::segments::SAMPLE_RATE_HZ;
 
@@ -49,6 +49,9 @@ pub trait PcmSink: Send + 'static {
     /// Samples (16 kHz mono) that stand at position `at` of the file, in samples. Positions
     /// never overlap; where one lies after the last end, the time between was silent.
     fn samples(&mut self, at: u64, samples: &[f32]);
+
+    /// All that was pushed is decoded.
+    fn caught_up(&mut self) {}
 
     /// The file has ended, or failed. Called once, after all samples.
     fn ended(&mut self, outcome: Result<(), DecodeError>);
@@ -127,6 +130,16 @@ impl TailDecoder {
             position: 0,
             told: Arc::clone(&position),
         }));
+        // Between the source and the sink there is no queue: what the source has passed on is decoded when
+        // it asks for more.
+        source.set_callbacks(
+            AppSrcCallbacks::builder()
+                .need_data({
+                    let output = Arc::clone(&output);
+                    move |_, _| lock(&output).caught_up()
+                })
+                .build(),
+        );
         target.set_callbacks(
             AppSinkCallbacks::builder()
                 .new_sample({
@@ -250,6 +263,12 @@ impl Output {
             self.position = at + samples.len() as u64;
             self.told.store(self.position, Ordering::Relaxed);
             sink.samples(at, &samples);
+        }
+    }
+
+    fn caught_up(&mut self) {
+        if let Some(sink) = &mut self.sink {
+            sink.caught_up();
         }
     }
 

@@ -34,17 +34,17 @@ const LONG: usize = frames(12_000);
 /// of Russian words wrong, 15.7 % without), at 8 s it did (16.5 %).
 const CLOSING_SILENCE_WHEN_LONG: usize = frames(300);
 /// From here on a breath will do...
-const TOO_LONG: usize = frames(14_000);
+const TOO_LONG: usize = frames(13_000);
 const CLOSING_SILENCE_WHEN_TOO_LONG: usize = frames(150);
 /// Less speech than this is a knock or a cough.
 const MIN_SPEECH: usize = frames(200);
 /// Sound kept before and after the speech: soft consonants score low.
 const PAD: usize = frames(200);
-/// ...and this is the longest segment. whisper takes 30 s, and memory with the square of the length:
-/// 60 MB more for 25 s than for 16 s.
-const LONGEST: usize = frames(16_000);
+/// ...and this is the longest segment: with its margin it fills an encoder's window of 832 positions.
+/// whisper takes 30 s, and memory with the square of the length: 60 MB more for 25 s than for 16 s.
+const LONGEST: usize = frames(14_080);
 /// A segment that grows too long is cut at its least likely frame after this.
-const EARLIEST_CUT: usize = frames(13_000);
+const EARLIEST_CUT: usize = frames(12_000);
 
 /// The silence that closes a segment of so many frames.
 const fn closing_silence(length: usize) -> usize {
@@ -66,7 +66,7 @@ pub struct Segment {
     pub speech_start_ms: u64,
     /// Where speech ends: before the padding after it.
     pub speech_end_ms: u64,
-    /// 16 kHz mono, at most 16 s (`256_000` samples).
+    /// 16 kHz mono, at most 14.1 s (`225_280` samples).
     pub samples: Vec<f32>,
 }
 
@@ -301,7 +301,9 @@ impl Cutter {
         Some(self.segment(start, first, lead, 0))
     }
 
-    fn segment(&self, start: u64, samples: Vec<f32>, lead: usize, pad_after: usize) -> Segment {
+    fn segment(&self, start: u64, mut samples: Vec<f32>, lead: usize, pad_after: usize) -> Segment {
+        // Many may wait, and most are much shorter than what there was room for.
+        samples.shrink_to_fit();
         let ms = |position: u64| self.starts_ms + position / SAMPLES_PER_MS;
         let end = start + samples.len() as u64;
         Segment {
@@ -370,12 +372,12 @@ mod tests {
 
     #[test]
     fn a_comma_cuts_what_is_long() {
-        let of = |speech, pause| cut(&run(&[(0.9, speech), (0.1, pause), (0.9, 1_000)])).len();
+        let of = |speech, pause| cut(&run(&[(0.9, speech), (0.1, pause), (0.9, 500)])).len();
         assert_eq!(of(11_000, 400), 1);
         assert_eq!(of(12_000, 400), 2);
         assert_eq!(of(12_000, 200), 1);
-        assert_eq!(of(14_000, 200), 2);
-        assert_eq!(of(14_000, 100), 1);
+        assert_eq!(of(13_000, 200), 2);
+        assert_eq!(of(13_000, 100), 1);
     }
 
     #[test]
@@ -385,10 +387,10 @@ mod tests {
 
     #[test]
     fn a_long_speech_is_cut_at_its_quietest_place() {
-        let segments = cut(&run(&[(0.9, 15_008), (0.4, 32), (0.9, 12_000), (0.1, 800)]));
+        let segments = cut(&run(&[(0.9, 13_008), (0.4, 32), (0.9, 12_000), (0.1, 800)]));
         assert_eq!(segments.len(), 2);
-        assert_eq!(segments[0].end_ms, 25_008);
-        assert_eq!(segments[1].start_ms, 25_008);
+        assert_eq!(segments[0].end_ms, 23_008);
+        assert_eq!(segments[1].start_ms, 23_008);
     }
 
     #[test]
@@ -456,7 +458,7 @@ mod tests {
                 prop_assert!(segment.start_ms <= segment.speech_start_ms);
                 prop_assert!(segment.speech_start_ms < segment.speech_end_ms);
                 prop_assert!(segment.speech_end_ms <= segment.end_ms);
-                prop_assert!(segment.duration_ms() <= 16_000);
+                prop_assert!(segment.duration_ms() <= 14_080);
                 let samples = segment.samples.len() as u64;
                 prop_assert_eq!(segment.duration_ms(), samples / SAMPLES_PER_MS);
                 let first = (segment.start_ms - 10_000) * SAMPLES_PER_MS / FRAME as u64;

@@ -208,10 +208,30 @@ pub(super) struct FeedSink {
     pub(super) queue: Arc<Queue>,
     /// Whether utterances are guessed at while they are being spoken.
     pub(super) guesses: bool,
-    /// The utterance that was guessed at last, by its beginning, and how long it was then, in ms.
-    pub(super) guessed: (u64, u64),
-    /// The utterance that may be over, to be taken back if it goes on.
+    /// The last guess, and the utterance that it was at.
+    pub(super) last_guess: LastGuess,
+    /// The utterance that may be over; true takes it back.
     pub(super) early: Option<Arc<AtomicBool>>,
+}
+
+/// A guess at an utterance that is being spoken.
+#[derive(Debug, Default)]
+pub(super) struct LastGuess {
+    /// Where the utterance begins, in ms on the record clock.
+    start_ms: u64,
+    /// How long it was, in ms.
+    length_ms: u64,
+    /// Nothing came of the guess.
+    gave_way: Arc<AtomicBool>,
+}
+
+impl LastGuess {
+    /// Whether there should be another one, at the utterance that begins there and is so long by now.
+    fn is_old(&self, start_ms: u64, length_ms: u64) -> bool {
+        let is_at = self.start_ms == start_ms && !self.gave_way.load(Ordering::Relaxed);
+        let known_ms = if is_at { self.length_ms } else { 0 };
+        length_ms >= known_ms + GUESS_EVERY_MS
+    }
 }
 
 impl FeedSink {
@@ -226,7 +246,15 @@ impl FeedSink {
         });
     }
 
-    fn guess(&mut self) {
+    /// Takes back what may have been over and was not.
+    fn go_on(&mut self) {
+        if let Some(went_on) = self.early.take() {
+            went_on.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Offers what is being spoken, if anything is.
+    fn offer(&mut self) {
         let Some((start_ms, length_ms)) = self.segmenter.growing() else {
             return;
         };
@@ -234,38 +262,36 @@ impl FeedSink {
             return;
         }
         if self.segmenter.pauses() {
-            self.recognise_early();
-            return;
+            self.offer_early();
+        } else if self.last_guess.is_old(start_ms, length_ms) {
+            self.offer_guess(start_ms, length_ms);
         }
-        if let Some(taken_back) = self.early.take() {
-            taken_back.store(true, Ordering::Relaxed);
-        }
-        let (of_ms, at_ms) = self.guessed;
-        let known_ms = if of_ms == start_ms { at_ms } else { 0 };
-        if length_ms < known_ms + GUESS_EVERY_MS {
-            return;
-        }
-        self.guessed = (start_ms, length_ms);
-        self.queue.offer(self.feed, || {
-            let so_far = self.segmenter.so_far()?;
-            Some(Work::Guess(Arc::clone(&self.profile), so_far))
-        });
     }
-}
 
-impl FeedSink {
     /// Whoever pauses has finished, more often than not: to recognise it at once saves the reader the
     /// rest of the silence that ends an utterance.
-    fn recognise_early(&mut self) {
+    fn offer_early(&mut self) {
         if self.early.is_some() {
             return;
         }
-        let taken_back = Arc::default();
-        self.early = Some(Arc::clone(&taken_back));
+        let went_on = Arc::default();
+        self.early = Some(Arc::clone(&went_on));
         self.queue.offer(self.feed, || {
             let so_far = self.segmenter.so_far()?;
-            let profile = Arc::clone(&self.profile);
-            Some(Work::Early(profile, so_far, taken_back))
+            Some(Work::Early(Arc::clone(&self.profile), so_far, went_on))
+        });
+    }
+
+    fn offer_guess(&mut self, start_ms: u64, length_ms: u64) {
+        let gave_way = Arc::default();
+        self.last_guess = LastGuess {
+            start_ms,
+            length_ms,
+            gave_way: Arc::clone(&gave_way),
+        };
+        self.queue.offer(self.feed, || {
+            let so_far = self.segmenter.so_far()?;
+            Some(Work::Guess(Arc::clone(&self.profile), so_far, gave_way))
         });
     }
 }
@@ -275,8 +301,15 @@ impl PcmSink for FeedSink {
         for segment in self.segmenter.push(at, samples) {
             self.enqueue(segment);
         }
+        if !self.segmenter.pauses() {
+            self.go_on();
+        }
+    }
+
+    // Not sooner: of a pause in the middle of a chunk it is known already that it ended nothing.
+    fn caught_up(&mut self) {
         if self.guesses {
-            self.guess();
+            self.offer();
         }
     }
 

@@ -31,7 +31,7 @@ use crate::rewriting::RewrittenWords;
 use crate::segments::Segmenter;
 use crate::written::written;
 use engine::Whisper;
-use feed::{FeedProfile, FeedSink};
+use feed::{FeedProfile, FeedSink, LastGuess};
 use loaded::LoadedModels;
 use worker::Shared;
 
@@ -295,7 +295,7 @@ impl Recogniser {
             known_until_ms: info.known_until_ms,
             queue: Arc::clone(&self.shared.queue),
             guesses: self.guesses,
-            guessed: (0, 0),
+            last_guess: LastGuess::default(),
             early: None,
         })?);
         self.shared.decoders.insert(feed, Arc::clone(&decoder));

@@ -53,8 +53,8 @@ impl Names {
         words.iter().filter(|word| self.has(word)).count()
     }
 
-    /// The names that something in these words sounds like that is no name and was not asked about
-    /// before, as one word or as two; what is most like a name first.
+    /// The names that something in these words sounds like that is no name, was not heard clearly and not
+    /// asked about before, as one word or as two; what is most like a name first.
     pub(super) fn maybe_in(&self, words: &[Word], asked: &Asked) -> Vec<&str> {
         let mut heard = self.unnamed(words);
         heard.retain(|word| !asked.in_vain.contains(word));
@@ -73,12 +73,26 @@ impl Names {
         like.into_iter().map(|(_, name)| name).collect()
     }
 
-    /// The words, and each two of them as one, that are no names.
+    /// The words that are no names, and each two of them as one; without those that were heard clearly.
     pub(super) fn unnamed(&self, words: &[Word]) -> Vec<Vec<char>> {
-        let words = normalised(words);
-        let pairs = words.windows(2).map(|pair| pair.concat());
-        let heard = words.iter().cloned().chain(pairs);
-        heard.filter(|word| !self.has(word)).collect()
+        let words: Vec<_> = words
+            .iter()
+            .flat_map(|word| {
+                let unclear = word.confidence < CLEAR;
+                let words = normalised_words(&word.text).into_iter();
+                words.map(move |word| (word.chars().collect::<Vec<_>>(), unclear))
+            })
+            .collect();
+        let unnamed = words.split(|(word, _)| self.has(word));
+        let heard = unnamed.flat_map(|words| {
+            let pairs = words.iter().zip(words.iter().skip(1));
+            let pairs = pairs.map(|((first, unclear), (second, too))| {
+                ([&first[..], second].concat(), *unclear || *too)
+            });
+            words.iter().cloned().chain(pairs)
+        });
+        let heard = heard.filter(|(word, unclear)| *unclear && !self.has(word));
+        heard.map(|(word, _)| word).collect()
     }
 
     /// Whether a word is one of the names, or a case of it.
@@ -96,6 +110,10 @@ pub(super) struct Asked {
     /// What was heard without names where more of them are heard with them.
     pub(super) found: Vec<Word>,
 }
+
+/// From this confidence on a word is what was said: of twenty words that stood in a name's place one was
+/// surer.
+const CLEAR: f32 = 0.8;
 
 /// Letters of the shortest word that is looked for: shorter ones are like everything.
 const SHORTEST: usize = 3;
@@ -152,7 +170,7 @@ mod tests {
             text: word.to_owned(),
             start_ms: 0,
             end_ms: 0,
-            confidence: 1.0,
+            confidence: 0.5,
         });
         words.collect()
     }
@@ -190,9 +208,27 @@ mod tests {
             "Алматинский городской суд, Гусев Мстислав",
             "what is most alike comes first"
         );
-        assert_eq!(maybe_in("Гусеву и Гусевым, в городе суды"), "");
+        assert_eq!(
+            maybe_in("Гусеву и Гусев, в городе суды"),
+            "",
+            "a name and a word beside it"
+        );
         assert_eq!(maybe_in("Он вышел на двор"), "");
         assert_eq!(of_case.said_in(&words("Гусеву, мстиславом и гусыне")), 2);
+    }
+
+    #[test]
+    fn what_was_heard_clearly_is_no_name() {
+        let of_case = names(&["Марина"], Language::RUSSIAN);
+        let maybe = |confidences: [f32; 2]| {
+            let mut spoken = words("Мар сина");
+            for (word, confidence) in spoken.iter_mut().zip(confidences) {
+                word.confidence = confidence;
+            }
+            of_case.maybe_in(&spoken, &Asked::default()).len()
+        };
+        assert_eq!(maybe([0.7, 0.95]), 1, "half of a name may be clear");
+        assert_eq!(maybe([0.95, 0.95]), 0);
     }
 
     #[test]

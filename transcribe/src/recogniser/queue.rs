@@ -3,7 +3,7 @@
 //! after all of them, and are dropped rather than late.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use super::FeedId;
 use super::feed::FeedProfile;
 use crate::segments::Segment;
 
-/// Speech that may wait decoded, over all feeds: a minute is 4 MB. Behind it the feeds wait
-/// compressed, which takes a sixteenth.
-pub(super) const MAX_WAITING_MS: u64 = 60 * 1_000;
+/// Speech that may wait decoded, over all feeds: 2 MB. Behind it the feeds wait compressed, which takes a
+/// sixteenth.
+pub(super) const MAX_WAITING_MS: u64 = 30 * 1_000;
 
 /// What a worker does next.
 #[derive(Debug)]
@@ -25,14 +25,20 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Work {
     Recognise(Arc<FeedProfile>, Segment),
-    /// The utterance is still being spoken: this much of it.
-    Guess(Arc<FeedProfile>, Segment),
+    /// The utterance is still being spoken: this much of it. True once the guess gave way.
+    Guess(Arc<FeedProfile>, Segment, Arc<AtomicBool>),
     /// The utterance may be over. True once it has gone on.
     Early(Arc<FeedProfile>, Segment, Arc<AtomicBool>),
     /// The feed's file could not be decoded further.
     Damaged(String),
     /// All of the feed was given before.
     End,
+}
+
+impl Work {
+    fn may_be_over(&self) -> bool {
+        matches!(self, Self::Early(_, _, went_on) if !went_on.load(Ordering::Relaxed))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +50,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     jobs: VecDeque<Job>,
-    /// The newest of each feed.
+    /// At utterances that are not over, the newest of each feed.
     guesses: BTreeMap<FeedId, Work>,
     busy: HashSet<FeedId>,
     waiting_ms: u64,
@@ -64,10 +70,11 @@ impl Queue {
         }
     }
 
-    /// Whether a guess should give way: there is an utterance to recognise, or an end.
+    /// Whether a guess should give way: there is an utterance to recognise that is over or may be, or
+    /// an end.
     pub(super) fn is_pressed(&self) -> bool {
         let state = self.lock();
-        state.closed || !state.jobs.is_empty()
+        state.closed || !state.jobs.is_empty() || state.guesses.values().any(Work::may_be_over)
     }
 
     /// Whether an utterance of `feed` that may be over should give way: somebody else's is.
@@ -94,8 +101,8 @@ impl Queue {
         }
     }
 
-    /// The oldest job of a feed that no other worker serves, or a guess if there is none; waits for one. `None` once the
-    /// queue is closed. [`Self::done`] must follow.
+    /// The oldest job of a feed that no other worker serves, else what may be over, else a guess; waits
+    /// for one. `None` once the queue is closed. [`Self::done`] must follow.
     pub(super) fn take(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -110,9 +117,13 @@ impl Queue {
                 state.busy.insert(job.feed);
                 return Some(job);
             }
-            let free = |feed: &&FeedId| !state.busy.contains(feed);
+            let free = state
+                .guesses
+                .iter()
+                .filter(|(feed, _)| !state.busy.contains(feed));
+            let next = free.min_by_key(|(_, work)| !work.may_be_over());
             if state.jobs.is_empty()
-                && let Some(feed) = state.guesses.keys().find(free).copied()
+                && let Some(feed) = next.map(|(feed, _)| *feed)
                 && let Some(work) = state.guesses.remove(&feed)
             {
                 state.busy.insert(feed);
@@ -185,7 +196,9 @@ mod tests {
 
     fn offer(queue: &Queue, feed: u64, start_ms: u64) {
         let (profile, segment) = segment(start_ms);
-        queue.offer(FeedId(feed), || Some(Work::Guess(profile, segment)));
+        queue.offer(FeedId(feed), || {
+            Some(Work::Guess(profile, segment, Arc::default()))
+        });
     }
 
     fn push(queue: &Queue, feed: u64, start_ms: u64) {
@@ -201,7 +214,7 @@ mod tests {
         let job = queue.take().unwrap();
         match job.work {
             Work::Recognise(_, segment) => (job.feed.0, segment.start_ms, false),
-            Work::Guess(_, segment) => (job.feed.0, segment.start_ms, true),
+            Work::Guess(_, segment, _) => (job.feed.0, segment.start_ms, true),
             other => panic!("{other:?}"),
         }
     }
@@ -216,6 +229,25 @@ mod tests {
         assert!(queue.is_pressed_beside(FeedId(2)));
         queue.close();
         assert!(queue.is_pressed_beside(FeedId(1)));
+    }
+
+    #[test]
+    fn a_guess_gives_way_to_what_may_be_over() {
+        let queue = Queue::default();
+        let may_be_over = |feed, start_ms, went_on| {
+            let (profile, segment) = segment(start_ms);
+            let went_on = Arc::new(AtomicBool::new(went_on));
+            queue.offer(FeedId(feed), || {
+                Some(Work::Early(profile, segment, went_on))
+            });
+        };
+        offer(&queue, 1, 10);
+        may_be_over(2, 20, true);
+        assert!(!queue.is_pressed(), "it went on");
+        may_be_over(3, 30, false);
+        assert!(queue.is_pressed());
+        assert_eq!(queue.take().unwrap().feed, FeedId(3));
+        assert_eq!(take(&queue), (1, 10, true));
     }
 
     #[test]

@@ -102,14 +102,17 @@ impl Shared {
                     Err(reason) => self.failed(feed, reason),
                 }
             }
-            Work::Guess(profile, segment) => {
+            Work::Guess(profile, segment, gave_way) => {
                 let start_ms = segment.speech_start_ms;
                 let queue = Arc::clone(&self.queue);
                 let stop = Arc::new(move || queue.is_pressed());
                 let mut asked = self.asked(feed, &segment);
-                // Nobody misses a guess that fails: the line comes.
-                if let Ok(words) = engine.guess(&profile, &segment, &mut asked, stop) {
-                    self.tell_guess(feed, start_ms, profile.spoken(), words, asked);
+                match engine.guess(&profile, &segment, &mut asked, stop) {
+                    Ok(words) => {
+                        self.tell_guess(feed, start_ms, profile.spoken(), words, asked);
+                    }
+                    // Nobody misses it if the line comes next.
+                    Err(_) => gave_way.store(true, Ordering::Relaxed),
                 }
             }
             Work::Early(profile, segment, went_on) => {
@@ -393,7 +396,7 @@ mod tests {
     fn lines_of_a_feed_come_in_order_however_many_workers_there_are() {
         let mut jobs = Vec::new();
         // Less than may wait decoded.
-        for start in 100..125 {
+        for start in 100..110 {
             jobs.push((1, Some(start)));
             jobs.push((2, Some(start)));
         }
@@ -401,8 +404,8 @@ mod tests {
         let seen = run(jobs, 3);
         for feed in ["1", "2"] {
             let of: Vec<_> = seen.iter().filter(|s| s.starts_with(feed)).collect();
-            assert_eq!(of.len(), 26);
-            assert!(of.is_sorted() && of[25].ends_with("end"), "{of:?}");
+            assert_eq!(of.len(), 11);
+            assert!(of.is_sorted() && of[10].ends_with("end"), "{of:?}");
         }
     }
 
@@ -472,7 +475,7 @@ mod tests {
             samples: Vec::new(),
         };
         for seconds in [2, 4] {
-            let work = Work::Guess(Arc::clone(&profile), segment(seconds));
+            let work = Work::Guess(Arc::clone(&profile), segment(seconds), Arc::default());
             shared.handle(&mut Fake::default(), Job { feed, work });
         }
         let work = Work::Recognise(profile, segment(5));

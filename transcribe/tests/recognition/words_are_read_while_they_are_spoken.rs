@@ -1,8 +1,10 @@
 //! What a person says can be read before they have ended; what was agreed on stays, and what they say
 //! before a pause is known in it.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
+use otyrys_transcribe::decode::{DecodeError, PcmSink, TailDecoder};
 use otyrys_transcribe::{FeedInfo, Guess, Language, Line, RecogniserEvent, wer};
 
 #[tokio::test]
@@ -111,4 +113,36 @@ async fn who_pauses_has_been_recognised_before_the_utterance_is_over() {
     recogniser.shutdown().await;
     assert!(wer(&said.text, &line.text) < 0.4, "{}", line.text);
     assert_eq!(read, line.words, "the line is what was read before");
+}
+
+/// Tells how much it was given, in samples, whenever that was all.
+struct Reached(u64, mpsc::SyncSender<u64>);
+
+impl PcmSink for Reached {
+    fn samples(&mut self, at: u64, samples: &[f32]) {
+        self.0 = at + samples.len() as u64;
+    }
+
+    fn caught_up(&mut self) {
+        let _ = self.1.try_send(self.0);
+    }
+
+    fn ended(&mut self, _: Result<(), DecodeError>) {}
+}
+
+#[test]
+fn of_a_chunk_all_is_decoded_before_it_is_asked_whether_anybody_pauses() {
+    let sound = crate::common::russian(1).remove(0).samples;
+    let file = crate::common::webm(&sound);
+    let (sender, reached) = mpsc::sync_channel(8);
+    let decoder = TailDecoder::start(Reached(0, sender)).unwrap();
+    let next = || reached.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert_eq!(next(), 0, "nothing was pushed");
+    let (first, second) = file.split_at(file.len() / 2);
+    for (chunk, share) in [(first, 0.5), (second, 1.0)] {
+        decoder.push(chunk.to_vec().into()).unwrap();
+        let all = share * sound.len() as f64;
+        let reached = next() as f64;
+        assert!((reached - all).abs() < 0.1 * all, "{reached} of {all}");
+    }
 }
