@@ -195,8 +195,10 @@ impl Drop for Feed {
     }
 }
 
-/// An utterance that is being spoken is guessed at again when it has grown by this much, in ms.
+/// An utterance that is being spoken is guessed at again when it has grown by this much, in ms...
 const GUESS_EVERY_MS: u64 = 2_000;
+/// ...until it is so long: it ends within two seconds, and its line would wait for the guess.
+const GUESS_UNTIL_MS: u64 = 12_000;
 
 /// Decoded sound -> utterances -> queue. Lives on the decoder's thread.
 pub(super) struct FeedSink {
@@ -226,11 +228,11 @@ pub(super) struct LastGuess {
 }
 
 impl LastGuess {
-    /// Whether there should be another one, at the utterance that begins there and is so long by now.
-    fn is_old(&self, start_ms: u64, length_ms: u64) -> bool {
+    /// Whether there should be another one, at the utterance that begins there and is so long by now (ms).
+    fn calls_for_another(&self, start_ms: u64, length_ms: u64) -> bool {
         let is_at = self.start_ms == start_ms && !self.gave_way.load(Ordering::Relaxed);
         let known_ms = if is_at { self.length_ms } else { 0 };
-        length_ms >= known_ms + GUESS_EVERY_MS
+        (known_ms + GUESS_EVERY_MS..GUESS_UNTIL_MS).contains(&length_ms)
     }
 }
 
@@ -263,7 +265,7 @@ impl FeedSink {
         }
         if self.segmenter.pauses() {
             self.offer_early();
-        } else if self.last_guess.is_old(start_ms, length_ms) {
+        } else if self.last_guess.calls_for_another(start_ms, length_ms) {
             self.offer_guess(start_ms, length_ms);
         }
     }
