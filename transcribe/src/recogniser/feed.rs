@@ -328,3 +328,26 @@ impl PcmSink for FeedSink {
         self.queue.push(Job { feed, work });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_utterance_is_guessed_at_every_two_seconds_until_it_is_about_to_end() {
+        let last = LastGuess {
+            start_ms: 500,
+            length_ms: 4_000,
+            gave_way: Arc::default(),
+        };
+        let calls = |start_ms, length_ms| last.calls_for_another(start_ms, length_ms);
+        assert!(!calls(500, 5_990) && calls(500, 6_000));
+        assert!(!calls(9_000, 1_990) && calls(9_000, 2_000), "the next one");
+        assert!(!calls(500, 12_000));
+        last.gave_way.store(true, Ordering::Relaxed);
+        assert!(
+            last.calls_for_another(500, 4_600),
+            "nobody read the last one"
+        );
+    }
+}

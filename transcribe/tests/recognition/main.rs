@@ -16,4 +16,5 @@ mod silence_is_not_written_down;
 mod the_noises_of_a_room_are_not_written_down;
 mod what_a_person_says_is_written_down;
 mod who_changes_the_language_is_followed;
+mod who_speaks_at_once_has_lines_of_their_own;
 mod words_are_read_while_they_are_spoken;
