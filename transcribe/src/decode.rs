@@ -50,7 +50,7 @@ pub trait PcmSink: Send + 'static {
     /// never overlap; where one lies after the last end, the time between was silent.
     fn samples(&mut self, at: u64, samples: &[f32]);
 
-    /// All that was pushed is decoded.
+    /// All that was pushed is decoded; before the first push, too.
     fn caught_up(&mut self) {}
 
     /// The file has ended, or failed. Called once, after all samples.

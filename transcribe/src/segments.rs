@@ -29,7 +29,8 @@ const fn frames(ms: usize) -> usize {
 /// reader wait.
 const CLOSING_SILENCE: usize = frames(600);
 /// A segment as long as this takes seconds to recognise, which the reader waits for...
-const LONG: usize = frames(12_000);
+pub(crate) const LONG_MS: u64 = 12_000;
+const LONG: usize = frames(LONG_MS as usize);
 /// ...so that it is closed where less silence is. At 12 s that was measured to cost no words (15.6 %
 /// of Russian words wrong, 15.7 % without), at 8 s it did (16.5 %).
 const CLOSING_SILENCE_WHEN_LONG: usize = frames(300);

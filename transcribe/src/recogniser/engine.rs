@@ -63,7 +63,7 @@ pub(super) struct Recognised {
 /// Whether what is under way should end: there is something better to do.
 pub(super) type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// One worker's whisper: a state for each model, made when first needed (about 100 MB each
+/// One worker's whisper: a state for each model, made when first needed (about 150 MB each
 /// for base).
 pub(super) struct Whisper {
     models: Arc<LoadedModels>,
@@ -467,6 +467,7 @@ mod tests {
     #[test]
     fn the_window_fits_the_sound() {
         assert_eq!(audio_context(2 * 16_000, 1_500), 256);
+        assert_eq!(audio_context(225_280, 1_500), 832, "the longest segment");
         assert_eq!(audio_context(25 * 16_000, 1_500), 1_408);
         assert_eq!(audio_context(28 * 16_000, 1_500), 1_500);
     }

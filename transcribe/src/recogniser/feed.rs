@@ -11,7 +11,7 @@ use super::queue::{Job, Queue, Work};
 use super::{Language, RecogniserError};
 use crate::decode::{DecodeError, PcmSink, TailDecoder};
 use crate::language_choice::LanguageChoice;
-use crate::segments::{Segment, Segmenter};
+use crate::segments::{LONG_MS, Segment, Segmenter};
 
 /// One file of one speaker, within one recogniser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,10 +195,9 @@ impl Drop for Feed {
     }
 }
 
-/// An utterance that is being spoken is guessed at again when it has grown by this much, in ms...
+/// An utterance that is being spoken is guessed at again when it has grown by this much, in ms; not when
+/// it is long, for then it is about to end, and its line would wait for the guess.
 const GUESS_EVERY_MS: u64 = 2_000;
-/// ...until it is so long: it ends within two seconds, and its line would wait for the guess.
-const GUESS_UNTIL_MS: u64 = 12_000;
 
 /// Decoded sound -> utterances -> queue. Lives on the decoder's thread.
 pub(super) struct FeedSink {
@@ -232,7 +231,7 @@ impl LastGuess {
     fn calls_for_another(&self, start_ms: u64, length_ms: u64) -> bool {
         let is_at = self.start_ms == start_ms && !self.gave_way.load(Ordering::Relaxed);
         let known_ms = if is_at { self.length_ms } else { 0 };
-        (known_ms + GUESS_EVERY_MS..GUESS_UNTIL_MS).contains(&length_ms)
+        (known_ms + GUESS_EVERY_MS..LONG_MS).contains(&length_ms)
     }
 }
 

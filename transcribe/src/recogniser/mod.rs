@@ -53,7 +53,7 @@ pub struct RecogniserConfig {
     /// Languages that anybody may speak beside their own. Which one it is is told from each
     /// utterance of 5 s or more ([`crate::LanguageChoice`]); with none it is always their own.
     pub languages: Vec<Language>,
-    /// Threads that run whisper, each with about 100 MB of its own for base. One keeps up
+    /// Threads that run whisper, each with about 150 MB of its own for base. One keeps up
     /// with about four people who speak at once; more than there are idle cores only slows
     /// all of them.
     pub workers: NonZeroUsize,
@@ -62,7 +62,8 @@ pub struct RecogniserConfig {
     /// time.
     pub beam: u8,
     /// Whether utterances are guessed at while they are being spoken
-    /// ([`RecogniserEvent::Guess`]), as far as workers have nothing else to do.
+    /// ([`RecogniserEvent::Guess`]), and recognised as soon as they may be over, as far as workers have
+    /// nothing else to do.
     pub guesses: bool,
 }
 

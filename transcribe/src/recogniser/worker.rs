@@ -257,9 +257,10 @@ impl Guessed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
     use std::thread;
 
-    use tokio::sync::mpsc;
+    use tokio::sync::mpsc::{self, Receiver};
 
     use super::super::engine::Stop;
     use super::super::feed::FeedProfile;
@@ -309,8 +310,11 @@ mod tests {
             _: &FeedProfile,
             segment: &Segment,
             _: &mut Asked,
-            _: Stop,
+            stop: Stop,
         ) -> Result<Vec<Word>, String> {
+            if stop() {
+                return Err("the test's own end".to_owned());
+            }
             let words = (0..segment.duration_ms() / 1_000).map(|at| Word {
                 text: at.to_string(),
                 start_ms: segment.start_ms + at * 1_000,
@@ -321,16 +325,22 @@ mod tests {
         }
     }
 
-    fn run(jobs: Vec<(u64, Option<u64>)>, workers: usize) -> Vec<String> {
-        let (events, mut heard) = mpsc::channel(1);
-        let shared = Arc::new(Shared {
+    fn shared(events: usize) -> (Shared, Receiver<RecogniserEvent>) {
+        let (events, heard) = mpsc::channel(events);
+        let shared = Shared {
             queue: Arc::default(),
             decoders: Arc::default(),
             events,
             told_behind_ms: AtomicU64::new(0),
             guesses: Mutex::default(),
             early: Mutex::default(),
-        });
+        };
+        (shared, heard)
+    }
+
+    fn run(jobs: Vec<(u64, Option<u64>)>, workers: usize) -> Vec<String> {
+        let (shared, mut heard) = shared(1);
+        let shared = Arc::new(shared);
         let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let ends = jobs.iter().filter(|(_, start)| start.is_none()).count();
         for (feed, start) in jobs {
@@ -411,15 +421,7 @@ mod tests {
 
     #[test]
     fn what_was_over_when_it_seemed_to_be_is_recognised_once() {
-        let (events, mut heard) = mpsc::channel(100);
-        let shared = Shared {
-            queue: Arc::default(),
-            decoders: Arc::default(),
-            events,
-            told_behind_ms: AtomicU64::new(0),
-            guesses: Mutex::default(),
-            early: Mutex::default(),
-        };
+        let (shared, mut heard) = shared(100);
         let feed = FeedId(1);
         let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let segment = |start_ms, end_ms| Segment {
@@ -455,16 +457,33 @@ mod tests {
     }
 
     #[test]
-    fn guesses_agree_until_the_line_comes() {
-        let (events, mut heard) = mpsc::channel(100);
-        let shared = Shared {
-            queue: Arc::default(),
-            decoders: Arc::default(),
-            events,
-            told_behind_ms: AtomicU64::new(0),
-            guesses: Mutex::default(),
-            early: Mutex::default(),
+    fn of_a_guess_that_gave_way_it_is_known() {
+        let (shared, _heard) = shared(100);
+        let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
+        let segment = || Segment {
+            start_ms: 0,
+            end_ms: 2_000,
+            speech_start_ms: 0,
+            speech_end_ms: 2_000,
+            samples: Vec::new(),
         };
+        let guess = || {
+            let gave_way: Arc<AtomicBool> = Arc::default();
+            let work = Work::Guess(Arc::clone(&profile), segment(), Arc::clone(&gave_way));
+            let feed = FeedId(1);
+            shared.handle(&mut Fake::default(), Job { feed, work });
+            gave_way.load(Ordering::Relaxed)
+        };
+        assert!(!guess(), "nothing else waits");
+        let work = Work::Recognise(Arc::clone(&profile), segment());
+        let feed = FeedId(2);
+        shared.queue.push(Job { feed, work });
+        assert!(guess());
+    }
+
+    #[test]
+    fn guesses_agree_until_the_line_comes() {
+        let (shared, mut heard) = shared(100);
         let feed = FeedId(1);
         let profile = Arc::new(FeedProfile::new(Language::RUSSIAN, Vec::new(), []));
         let segment = |seconds: u64| Segment {

@@ -3,17 +3,8 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use otyrys_transcribe::RecogniserError;
 use otyrys_transcribe::decode::{DecodeError, PcmSink, TailDecoder};
-use otyrys_transcribe::{FeedInfo, Language, RecogniserError};
-
-fn info() -> FeedInfo {
-    FeedInfo {
-        language: Language::RUSSIAN,
-        names: Vec::new(),
-        starts_ms: 0,
-        known_until_ms: 0,
-    }
-}
 
 #[tokio::test]
 async fn the_other_feed_still_gives_its_line() {
@@ -23,14 +14,14 @@ async fn the_other_feed_still_gives_its_line() {
     let file = crate::common::webm(&sound);
 
     let (recogniser, mut events) = crate::common::recogniser();
-    let empty = recogniser.open_feed(info()).unwrap();
+    let empty = recogniser.open_feed(crate::common::in_russian()).unwrap();
     empty.finish();
     let (lines, failures) = crate::common::to_the_end(&mut events, empty.id()).await;
     assert!(lines.is_empty() && failures.len() <= 1, "{failures:?}");
     let refused = empty.push(vec![0].into());
     assert!(matches!(refused, Err(RecogniserError::FeedEnded)));
 
-    let damaged = recogniser.open_feed(info()).unwrap();
+    let damaged = recogniser.open_feed(crate::common::in_russian()).unwrap();
     damaged.push(vec![0x55; 100_000].into()).unwrap();
     damaged.finish();
     let (lines, failures) = crate::common::to_the_end(&mut events, damaged.id()).await;
@@ -38,10 +29,10 @@ async fn the_other_feed_still_gives_its_line() {
     assert_eq!(failures.len(), 1);
 
     // The recorder was killed: the file ends within a block. What was said before is kept.
-    let cut = recogniser.open_feed(info()).unwrap();
+    let cut = recogniser.open_feed(crate::common::in_russian()).unwrap();
     cut.push(file[..file.len() - 100].to_vec().into()).unwrap();
     drop(cut);
-    let whole = recogniser.open_feed(info()).unwrap();
+    let whole = recogniser.open_feed(crate::common::in_russian()).unwrap();
     whole.push(file.into()).unwrap();
     whole.finish();
     let (lines, failures) = crate::common::to_the_end(&mut events, whole.id()).await;

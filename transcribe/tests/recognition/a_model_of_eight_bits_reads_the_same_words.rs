@@ -3,9 +3,9 @@
 use std::fs;
 
 use otyrys_transcribe::models::{self, ModelError, ModelKind};
-use otyrys_transcribe::{FeedInfo, Language, wer};
+use otyrys_transcribe::wer;
 
-use crate::common::{base_model, russian, silence, to_the_end, webm};
+use crate::common::{base_model, in_russian, russian, silence, to_the_end, webm};
 
 /// Words of a hundred that may be others than those of the whole model. The two differ by less than
 /// that from what was said (docs/benchmarks.md).
@@ -39,13 +39,7 @@ async fn it_is_half_as_large_and_reads_the_same_words() {
     let mut read = Vec::new();
     for model in [base_model(), small] {
         let (recogniser, mut events) = crate::common::recogniser_with(model);
-        let info = FeedInfo {
-            language: Language::RUSSIAN,
-            names: Vec::new(),
-            starts_ms: 0,
-            known_until_ms: 0,
-        };
-        let feed = recogniser.open_feed(info).unwrap();
+        let feed = recogniser.open_feed(in_russian()).unwrap();
         feed.push(file.clone().into()).unwrap();
         feed.finish();
         let (lines, failures) = to_the_end(&mut events, feed.id()).await;

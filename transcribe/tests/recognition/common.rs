@@ -13,7 +13,9 @@ use std::time::Duration;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
-use otyrys_transcribe::{FeedId, Language, Line, Recogniser, RecogniserConfig, RecogniserEvent};
+use otyrys_transcribe::{
+    FeedId, FeedInfo, Language, Line, Recogniser, RecogniserConfig, RecogniserEvent,
+};
 use tokio::sync::mpsc::Receiver;
 
 pub(crate) fn cache() -> PathBuf {
@@ -214,6 +216,16 @@ pub(crate) fn recording(path: &Path) -> Vec<f32> {
 
 pub(crate) fn silence(ms: usize) -> Vec<f32> {
     vec![0.0; ms * 16]
+}
+
+/// A file in which somebody speaks Russian, of a case without names.
+pub(crate) fn in_russian() -> FeedInfo {
+    FeedInfo {
+        language: Language::RUSSIAN,
+        names: Vec::new(),
+        starts_ms: 0,
+        known_until_ms: 0,
+    }
 }
 
 pub(crate) fn recogniser() -> (Recogniser, Receiver<RecogniserEvent>) {

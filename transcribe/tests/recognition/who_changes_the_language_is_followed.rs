@@ -1,8 +1,8 @@
 //! One speaker goes over from Russian to English and back; and a Russian stays one.
 
-use otyrys_transcribe::{FeedInfo, Language, Line, wer};
+use otyrys_transcribe::{Language, Line, wer};
 
-use crate::common::{english, recogniser_of, russian_of, silence, to_the_end, webm};
+use crate::common::{english, in_russian, recogniser_of, russian_of, silence, to_the_end, webm};
 
 const PAUSE_MS: usize = 1_500;
 
@@ -14,13 +14,7 @@ async fn written(utterances: &[Vec<f32>], languages: &[Language]) -> Vec<Line> {
         sound.extend(silence(PAUSE_MS));
     }
     let (recogniser, mut events) = recogniser_of(languages);
-    let info = FeedInfo {
-        language: Language::RUSSIAN,
-        names: Vec::new(),
-        starts_ms: 0,
-        known_until_ms: 0,
-    };
-    let feed = recogniser.open_feed(info).unwrap();
+    let feed = recogniser.open_feed(in_russian()).unwrap();
     feed.push(webm(&sound).into()).unwrap();
     feed.finish();
     let (lines, failures) = to_the_end(&mut events, feed.id()).await;

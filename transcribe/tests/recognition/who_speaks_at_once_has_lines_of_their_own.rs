@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use otyrys_transcribe::{FeedId, FeedInfo, Language, Line, RecogniserEvent, wer};
+use otyrys_transcribe::{FeedId, Line, RecogniserEvent, wer};
 
 use crate::common::Utterance;
 
@@ -13,15 +13,9 @@ async fn every_line_is_under_the_track_that_it_was_spoken_on() {
     let mut utterances = crate::common::russian(8);
     let said = [utterances.split_off(4), utterances];
     let (recogniser, mut events) = crate::common::recogniser();
-    let feeds = said.each_ref().map(|_| {
-        let info = FeedInfo {
-            language: Language::RUSSIAN,
-            names: Vec::new(),
-            starts_ms: 0,
-            known_until_ms: 0,
-        };
-        recogniser.open_feed(info).unwrap()
-    });
+    let feeds = said
+        .each_ref()
+        .map(|_| recogniser.open_feed(crate::common::in_russian()).unwrap());
     let files = said
         .each_ref()
         .map(|said| crate::common::webm(&spoken(said)));

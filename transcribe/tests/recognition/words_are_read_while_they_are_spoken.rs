@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use otyrys_transcribe::decode::{DecodeError, PcmSink, TailDecoder};
-use otyrys_transcribe::{FeedInfo, Guess, Language, Line, RecogniserEvent, wer};
+use otyrys_transcribe::{Guess, Line, RecogniserEvent, wer};
 
 #[tokio::test]
 async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
@@ -15,14 +15,7 @@ async fn words_that_were_agreed_on_stay_and_are_those_of_the_line() {
     let seconds = sound.len() / 16_000;
     let file = crate::common::webm(&sound);
     let (recogniser, mut events) = crate::common::recogniser();
-    let feed = recogniser
-        .open_feed(FeedInfo {
-            language: Language::RUSSIAN,
-            names: Vec::new(),
-            starts_ms: 0,
-            known_until_ms: 0,
-        })
-        .unwrap();
+    let feed = recogniser.open_feed(crate::common::in_russian()).unwrap();
 
     let mut guesses: Vec<Guess> = Vec::new();
     let mut lines: Vec<Line> = Vec::new();
@@ -84,14 +77,7 @@ async fn who_pauses_has_been_recognised_before_the_utterance_is_over() {
     let speech = &said.samples[..said.speech_end_ms as usize * 16];
     let sound = [&silence[..], speech, &crate::common::silence(400)].concat();
     let (recogniser, mut events) = crate::common::recogniser();
-    let feed = recogniser
-        .open_feed(FeedInfo {
-            language: Language::RUSSIAN,
-            names: Vec::new(),
-            starts_ms: 0,
-            known_until_ms: 0,
-        })
-        .unwrap();
+    let feed = recogniser.open_feed(crate::common::in_russian()).unwrap();
     feed.push(crate::common::webm(&sound).into()).unwrap();
 
     let quiet = Duration::from_secs(4);
