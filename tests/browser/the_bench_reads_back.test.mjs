@@ -115,7 +115,7 @@ step("it goes faster in the same voice, and one person can be heard alone", { ti
 });
 
 step("a press on a line of the draft plays from there", { timeout: 150_000 }, async () => {
-  const line = await until("there is a line", async () => (await judge.lines()).find(({ text }) => text !== ""), 120_000);
+  const line = await until("there is a line", async () => (await judge.lines())[0], 120_000);
   await judge.press(`listen-${line.id}`);
   await until("it plays from the line", async () => (await isPlaying()) && (await position()) > line.startMs + 500);
   assert.ok((await position()) < line.startMs + 20_000);

@@ -216,7 +216,7 @@ export class Person {
         id: line.dataset.testid.slice("line-".length),
         participant: line.dataset.participant,
         startMs: Number(line.dataset.startMs),
-        text: line.querySelector(".line-text")?.textContent ?? "",
+        text: line.querySelector(".line-text [lang]").textContent,
       })),
     );
   }

@@ -15,7 +15,7 @@ export function LineMark({ quality }: { quality: LineQuality }) {
   return (
     <b
       className={grade === "good" ? "tag" : "tag warn"}
-      data-testid={`line-${quality.participant}`}
+      data-testid={`quality-${quality.participant}`}
       data-grade={grade}
       title={figures}
     >
