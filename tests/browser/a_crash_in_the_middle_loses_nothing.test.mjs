@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { eventsOf, protocolOf } from "./support/bundle.mjs";
 import { Court } from "./support/court.mjs";
 import { look, Person } from "./support/person.mjs";
+import { CACHE } from "./support/program.mjs";
 import { decode, envelope, find } from "./support/sound.mjs";
 import { russian, writeWav } from "./support/speech.mjs";
 import { step } from "./support/step.mjs";
@@ -24,6 +25,9 @@ const SPEECH_MS = 30_000;
 let spoken;
 /** Milliseconds since 1970: on record, killed, on record again. */
 const at = {};
+const CORRECTED = "Слушается дело номер один.";
+/** The line that the clerk corrects. */
+let corrected;
 
 const segmentsOf = (record, role, source) =>
   record
@@ -31,7 +35,9 @@ const segmentsOf = (record, role, source) =>
     .sort((a, b) => a.starts_ms - b.starts_ms);
 
 before(async () => {
-  court = await Court.open();
+  // The record is heard again with the model that heard it: what is asked here is whether a crash loses
+  // anything.
+  court = await Court.open({ OTYRYS_DRAFT__FINAL_PASS__MODEL: join(CACHE, "models/ggml-base.bin") });
   spoken = await russian(303, 304, 306, 307, 308, 310, 314, 316, 319, 320);
   // The clerk speaks all the time: whenever the crash comes, there are words before and after.
   const wav = await writeWav(join(court.dir, "clerk.wav"), [...spoken, ...spoken], { lead: 6, gap: 0.9 });
@@ -59,6 +65,8 @@ step("people are on record", { timeout: 120_000 }, async () => {
     async () => Date.now() > at.onRecord + SPEECH_MS && (await clerk.lines()).length >= 2,
     90_000,
   );
+  corrected = (await clerk.lines())[0].id;
+  await clerk.corrects(corrected, CORRECTED);
 });
 
 step("after a crash everybody is back in their places by themselves, on record", { timeout: 180_000 }, async () => {
@@ -85,13 +93,26 @@ step("after a crash everybody is back in their places by themselves, on record",
     async () => (await clerk.framesOf(others)).every((frames, n) => frames >= before[n] + 30 || frames > 50),
     60_000,
   );
-  const lines = (await clerk.lines()).length;
+  const lines = await clerk.lines();
+  assert.deepEqual([lines[0].id, lines[0].text], [corrected, CORRECTED]);
   await until(
     "new words are in the draft",
-    async () => Date.now() > at.back + SPEECH_MS && (await clerk.lines()).length >= lines + 2,
+    async () => Date.now() > at.back + SPEECH_MS && (await clerk.lines()).length >= lines.length + 2,
     120_000,
   );
   await clerk.closesHearing();
+});
+
+step("a crash while the record is heard again costs the file at hand", { timeout: SEALED_MS }, async () => {
+  const percent = async () => Number(await clerk.by("final-pass").locator("progress").getAttribute("value", { timeout: 500 }));
+  await until("a file of several is done", async () => (await percent()) > 0, 120_000);
+  const heard = await percent();
+  await court.kill();
+  assert.ok(heard < 100, "and not all of them");
+  await court.start();
+  // The page has waited for the server.
+  await until("it goes on", async () => (await clerk.by("protocol-html").count()) > 0 || (await percent()) >= heard, 60_000);
+  report(`${heard} % was heard again before the crash`);
 });
 
 step("all of the record plays, before and after the crash", { timeout: SEALED_MS + 120_000 }, async () => {
@@ -133,6 +154,11 @@ step("words from before and after the crash are in the protocol, under who said 
   assert.ok(clerks.some(({ end_ms }) => end_ms <= at.killedMs), "before");
   assert.ok(clerks.some(({ start_ms }) => start_ms > at.killedMs), "after");
   assert.equal(new Set(lines.map(({ id }) => id)).size, lines.length, "no line is there twice");
+  for (const [at, line] of clerks.slice(1).entries()) {
+    assert.ok(line.start_ms >= clerks[at].end_ms, `nothing is there twice: ${clerks[at].text} | ${line.text}`);
+  }
+  const edited = lines.filter((line) => line.edited !== null && line.edited !== undefined);
+  assert.deepEqual(edited.map((line) => [line.id, line.edited.text]), [[corrected, CORRECTED]]);
 });
 
 step("the clerk's sound is in the record on both sides of the crash", async () => {

@@ -135,14 +135,8 @@ step("people join, are seen and heard, and speak on the record", { timeout: 240_
 
 step("the clerk corrects a line, decides what is learnt of it, takes a correction back, and closes the hearing", async () => {
   const lines = await clerk.lines();
-  const correct = async (line, text = CORRECTED) => {
-    await clerk.by(`edit-${line}`).click();
-    await clerk.by("edited-text").fill(text);
-    await clerk.by("save-edit").click();
-    await until("the line says who corrected it", () => clerk.by(`edited-${line}`).count());
-  };
   corrected = lines[0].id;
-  await correct(corrected);
+  await clerk.corrects(corrected, CORRECTED);
   assert.match(await clerk.by(`line-${corrected}`).innerText(), new RegExp(CORRECTED));
   const said = (id) => clerk.by(`line-${id}`).locator(".line-text [lang]").innerText();
   const inRussian = ({ participant }) => participant !== court.seats.witness.participant_id;
@@ -150,7 +144,7 @@ step("the clerk corrects a line, decides what is learnt of it, takes a correctio
   assert.ok(other, "another Russian line has a long word");
   const machine = await said(other);
   const { heard, text } = asName(machine);
-  await correct(other, text);
+  await clerk.corrects(other, text);
   const learnt = clerk.by("learnt");
   await until("it is learnt", () => learnt.count());
   await learnt.locator("summary").click();

@@ -44,6 +44,7 @@ const PAD: usize = frames(200);
 /// ...and this is the longest segment: with its margin it fills an encoder's window of 832 positions.
 /// whisper takes 30 s, and memory with the square of the length: 60 MB more for 25 s than for 16 s.
 const LONGEST: usize = frames(14_080);
+pub(crate) const LONGEST_SAMPLES: usize = LONGEST * FRAME;
 /// A segment that grows too long is cut at its least likely frame after this.
 const EARLIEST_CUT: usize = frames(12_000);
 

@@ -209,6 +209,13 @@ export class Person {
     await this.sees("hearing-over");
   }
 
+  async corrects(line, text) {
+    await this.by(`edit-${line}`).click();
+    await this.by("edited-text").fill(text);
+    await this.by("save-edit").click();
+    await until("the line says who corrected it", () => this.by(`edited-${line}`).count());
+  }
+
   /** The draft as the page shows it. */
   async lines() {
     return this.page.locator("[data-testid^='line-']").evaluateAll((lines) =>

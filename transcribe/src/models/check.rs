@@ -44,10 +44,7 @@ pub enum ModelKind {
 /// # Errors
 /// [`ModelError`] names the part that is missing, cut, repeated or impossible.
 pub fn check(path: &Path) -> Result<ModelInfo, ModelError> {
-    let mut reader = Reader::open(path)?;
-    let sizes = reader.sizes()?;
-    reader.filters(&sizes)?;
-    reader.vocabulary(&sizes)?;
+    let (mut reader, sizes) = Reader::open(path)?;
     reader.tensors(&sizes, |reader, stored| {
         reader.file.skip(stored.bytes(), &stored.plan.name)
     })?;

@@ -142,7 +142,7 @@ fn write_tensor(
         true => NumberKind::F16,
         false => NumberKind::F32,
     };
-    output::tensor_head(out, plan, kind)?;
+    output::tensor_head(out, &plan.name, &plan.shape, kind)?;
 
     let mut written = 0;
     let mut bytes = Vec::new();

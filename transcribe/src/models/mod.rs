@@ -6,6 +6,7 @@
 //! [`quantize`] makes a smaller and quicker one of it.
 
 mod check;
+mod cropped;
 mod ct2;
 mod error;
 mod fetch;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use check::{ModelInfo, ModelKind, check};
+pub(crate) use cropped::read_cropped;
 pub use error::ModelError;
 pub use fetch::{FetchStep, fetch};
 pub use import::import_ctranslate2;
@@ -108,4 +110,15 @@ impl FromStr for ModelName {
                 name: name.to_owned(),
             })
     }
+}
+
+/// Where `make test` has put a model.
+#[cfg(test)]
+pub(crate) fn fetched(name: ModelName) -> std::path::PathBuf {
+    let cache = std::env::var_os("OTYRYS_CACHE").map(std::path::PathBuf::from);
+    let cache = cache.unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").expect("a home");
+        std::path::PathBuf::from(home).join(".cache/otyrys")
+    });
+    cache.join("models").join(name.file_name())
 }

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use super::ModelError;
 use super::check::{self, ModelInfo};
-use super::layout::TensorPlan;
 use super::reader::NumberKind;
 
 /// What goes wrong while a model is written.
@@ -66,16 +65,17 @@ pub(super) fn written(
 /// What stands before the numbers of a tensor.
 pub(super) fn tensor_head(
     out: &mut impl Write,
-    plan: &TensorPlan,
+    name: &str,
+    shape: &[usize],
     kind: NumberKind,
 ) -> std::io::Result<()> {
-    put(out, plan.shape.len())?;
-    put(out, plan.name.len())?;
+    put(out, shape.len())?;
+    put(out, name.len())?;
     put(out, kind.number)?;
-    for &dim in plan.shape.iter().rev() {
+    for &dim in shape.iter().rev() {
         put(out, dim)?;
     }
-    out.write_all(plan.name.as_bytes())
+    out.write_all(name.as_bytes())
 }
 
 /// Sizes are bounded by [`Sizes::fault`] and lengths by the vocabulary's file, far under 2^31.

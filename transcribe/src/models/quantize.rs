@@ -1,7 +1,7 @@
 //! Weights of eight bits: a model of half the size, which takes less time for each word.
 
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use half::f16;
@@ -34,18 +34,10 @@ pub fn quantize(source: &Path, out: &Path) -> Result<ModelInfo, ModelError> {
 }
 
 fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
-    let mut reader = Reader::open(source)?;
-    let sizes = reader.sizes()?;
-    reader.filters(&sizes)?;
-    reader.vocabulary(&sizes)?;
+    let (mut reader, sizes) = Reader::open(source)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
 
-    let mut head = Vec::new();
-    let whole = File::open(source).map_err(ModelError::io(source))?;
-    whole
-        .take(reader.file.position())
-        .read_to_end(&mut head)
-        .map_err(ModelError::io(source))?;
+    let mut head = reader.head()?;
     head[FILE_TYPE_AT..FILE_TYPE_AT + 4].copy_from_slice(&FTYPE_Q8_0.to_le_bytes());
     out.write_all(&head)?;
 
@@ -55,10 +47,8 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
             // What whisper.cpp expects in the type of the file.
             [rows, row] if plan.half => [rows, row],
             _ => {
-                let mut numbers = vec![0; stored.bytes() as usize];
-                reader.file.fill(&mut numbers, &plan.name)?;
-                output::tensor_head(&mut out, plan, stored.kind)?;
-                return Ok(out.write_all(&numbers)?);
+                output::tensor_head(&mut out, &plan.name, &plan.shape, stored.kind)?;
+                return reader.file.copy(stored.bytes(), &plan.name, &mut out);
             }
         };
         if !row.is_multiple_of(BLOCK) {
@@ -68,7 +58,7 @@ fn write(source: &Path, file: &mut File) -> Result<(), WriteError> {
             );
             return Err(reader.file.malformed(what).into());
         }
-        output::tensor_head(&mut out, plan, NumberKind::Q8_0)?;
+        output::tensor_head(&mut out, &plan.name, &plan.shape, NumberKind::Q8_0)?;
         let mut numbers = vec![0; stored.bytes() as usize / rows];
         for _ in 0..rows {
             reader.file.fill(&mut numbers, &plan.name)?;

@@ -9,6 +9,8 @@ use super::{ModelError, mel};
 
 /// "ggml" as whisper.cpp compares it.
 pub(super) const GGML_MAGIC: u32 = 0x6767_6d6c;
+/// Where the length of the sound stands: behind the magic number and the size of the vocabulary.
+pub(super) const AUDIO_CTX_AT: usize = 4 + 4;
 /// Where the file type stands: behind the magic number and ten sizes.
 pub(super) const FILE_TYPE_AT: usize = 4 + 10 * 4;
 
@@ -29,13 +31,26 @@ pub(super) struct Stored {
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
-        Ok(Self {
+    /// A file whose tensors come next.
+    pub(super) fn open(path: &Path) -> Result<(Self, Sizes), ModelError> {
+        let mut reader = Self {
             file: SourceFile::open(path)?,
-        })
+        };
+        let sizes = reader.sizes()?;
+        reader.filters(&sizes)?;
+        reader.vocabulary(&sizes)?;
+        Ok((reader, sizes))
     }
 
-    pub(super) fn sizes(&mut self) -> Result<Sizes, ModelError> {
+    /// All that is read, once more.
+    pub(super) fn head(&mut self) -> Result<Vec<u8>, ModelError> {
+        let mut head = vec![0; self.file.position() as usize];
+        self.file.seek(0)?;
+        self.file.fill(&mut head, "its head")?;
+        Ok(head)
+    }
+
+    fn sizes(&mut self) -> Result<Sizes, ModelError> {
         let magic = self.file.bytes::<4>("the magic number");
         // A file of fewer than four bytes is not a cut model, it is no model.
         if magic.map(u32::from_le_bytes).ok() != Some(GGML_MAGIC) {
@@ -64,7 +79,7 @@ impl Reader {
         }
     }
 
-    pub(super) fn filters(&mut self, sizes: &Sizes) -> Result<(), ModelError> {
+    fn filters(&mut self, sizes: &Sizes) -> Result<(), ModelError> {
         let what = "the mel filters";
         let (rows, bins) = (self.count(what)?, self.count(what)?);
         if (rows, bins) != (sizes.n_mels, mel::N_BINS) {
@@ -75,7 +90,7 @@ impl Reader {
         self.file.skip((rows * bins * 4) as u64, what)
     }
 
-    pub(super) fn vocabulary(&mut self, sizes: &Sizes) -> Result<(), ModelError> {
+    fn vocabulary(&mut self, sizes: &Sizes) -> Result<(), ModelError> {
         let what = "the vocabulary";
         let tokens = self.count(what)?;
         if tokens > sizes.n_vocab {

@@ -1,12 +1,13 @@
 //! A file that is read from front to back, and every length in it with suspicion.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::ModelError;
+use super::output::WriteError;
 
 /// A file of a model, and how far it is read.
 pub(super) struct SourceFile {
@@ -67,6 +68,32 @@ impl SourceFile {
             .read_exact(buffer)
             .map_err(ModelError::io(&self.path))?;
         self.position += buffer.len() as u64;
+        Ok(())
+    }
+
+    /// The next bytes, to somewhere else.
+    pub(super) fn copy(
+        &mut self,
+        bytes: u64,
+        what: &str,
+        out: &mut impl Write,
+    ) -> Result<(), WriteError> {
+        if bytes > self.rest() {
+            return Err(self.cut(what).into());
+        }
+        let mut left = bytes;
+        while left > 0 {
+            let read = self.file.fill_buf().map_err(ModelError::io(&self.path))?;
+            if read.is_empty() {
+                // Shorter than when it was opened.
+                return Err(self.cut(what).into());
+            }
+            let part = read.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            out.write_all(&read[..part])?;
+            self.file.consume(part);
+            self.position += part as u64;
+            left -= part as u64;
+        }
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::names::{Asked, Names};
 use super::words::{self, Token, Word};
 use super::{FeedId, Language, Line};
 use crate::language_choice::LanguageChoice;
-use crate::segments::{SAMPLE_RATE_HZ, Segment};
+use crate::segments::{LONGEST_SAMPLES, SAMPLE_RATE_HZ, Segment};
 
 /// With the four that whisper adds they stay under the 32 from which on ggml unpacks every weight of the
 /// decoder for OpenBLAS: 150 MB more for base, and half a second.
@@ -23,6 +23,11 @@ const MAX_PROMPT_TOKENS: usize = 27;
 /// A token has at least one byte, most have six; a name at least one token and a comma.
 const MAX_PROMPT_BYTES: usize = 512;
 const MAX_PROMPT_NAMES: usize = MAX_PROMPT_TOKENS / 2;
+
+/// Of the encoder (Radford et al. 2022, section 2.2).
+const POSITIONS_PER_SECOND: usize = 50;
+/// What the encoder needs of its window, in positions: no utterance is longer.
+pub(super) const LARGEST_WINDOW: usize = audio_context(LONGEST_SAMPLES);
 
 /// whisper refuses less than 100 ms and is erratic under a second.
 const SHORTEST_SAMPLES: usize = SAMPLE_RATE_HZ as usize * 11 / 10;
@@ -128,7 +133,12 @@ impl Whisper {
         });
         let mut params: FullParams<'_, '_> = base.clone();
         params.set_tokens(prompt);
-        params.set_audio_ctx(audio_context(samples.len(), model.n_audio_ctx()));
+        let window = model.n_audio_ctx();
+        let fitted = i32::try_from(audio_context(samples.len())).unwrap_or(window);
+        params.set_audio_ctx(fitted.min(window));
+        // The first word begins within the first second. whisper.cpp takes the whole window for 30 s,
+        // which it is no more where the model is cropped.
+        params.set_max_initial_ts(30.0 * POSITIONS_PER_SECOND as f32 / window as f32);
         params.set_max_tokens(match of {
             Pass::Line | Pass::Guess => most_tokens(samples.len()),
             Pass::Sound => 1,
@@ -452,35 +462,28 @@ fn most_tokens(samples: usize) -> i32 {
     i32::try_from(24 + 16 * seconds).unwrap_or(i32::MAX)
 }
 
-/// The encoder's window, fitted to the sound (50 positions a second, and 128 for safety): a
-/// two-second utterance takes 0.5 s instead of 5.75 s.
-fn audio_context(samples: usize, largest: i32) -> i32 {
-    let positions = (samples * 50).div_ceil(SAMPLE_RATE_HZ as usize) + 128;
-    i32::try_from(positions.next_multiple_of(64)).map_or(largest, |fitted| fitted.min(largest))
+/// The encoder's window in positions, fitted to the sound, with 128 for safety: a two-second utterance
+/// takes 0.5 s instead of 5.75 s.
+const fn audio_context(samples: usize) -> usize {
+    let sound = (samples * POSITIONS_PER_SECOND).div_ceil(SAMPLE_RATE_HZ as usize);
+    (sound + 128).next_multiple_of(64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+    use crate::models::{ModelName, fetched};
 
     #[test]
     fn the_window_fits_the_sound() {
-        assert_eq!(audio_context(2 * 16_000, 1_500), 256);
-        assert_eq!(audio_context(225_280, 1_500), 832, "the longest segment");
-        assert_eq!(audio_context(25 * 16_000, 1_500), 1_408);
-        assert_eq!(audio_context(28 * 16_000, 1_500), 1_500);
+        assert_eq!(audio_context(2 * 16_000), 256);
+        assert_eq!(audio_context(225_280), 832, "the longest segment");
+        assert_eq!(LARGEST_WINDOW, 832);
     }
 
     #[test]
     fn what_is_not_final_gives_way() {
-        let cache = std::env::var_os("OTYRYS_CACHE").map(PathBuf::from);
-        let cache = cache.unwrap_or_else(|| {
-            let home = std::env::var_os("HOME").unwrap();
-            PathBuf::from(home).join(".cache/otyrys")
-        });
-        let model = cache.join("models/ggml-base.bin");
-        let models = LoadedModels::load(model, Default::default()).unwrap();
+        let models = LoadedModels::load(fetched(ModelName::Base), Default::default()).unwrap();
         let mut whisper = Whisper::new(Arc::new(models), 5);
         let profile = FeedProfile::new(Language::RUSSIAN, Vec::new(), []);
         let segment = Segment {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use whisper_rs::{WhisperContext, WhisperContextParameters};
 
+use super::engine::LARGEST_WINDOW;
 use super::{Language, RecogniserError};
 use crate::models::{self, ModelInfo};
 
@@ -22,10 +23,13 @@ impl Model {
         let refused = || RecogniserError::ModelRefused {
             path: path.to_owned(),
         };
-        let name = path.to_str().ok_or_else(refused)?;
-        let context = WhisperContext::new_with_params(name, WhisperContextParameters::default())
-            .map_err(|_| refused())?;
-        Ok(Self { context, info })
+        let context = models::read_cropped(path, LARGEST_WINDOW, |name| {
+            WhisperContext::new_with_params(name, WhisperContextParameters::default())
+        })?;
+        Ok(Self {
+            context: context.map_err(|_| refused())?,
+            info,
+        })
     }
 }
 
