@@ -503,6 +503,10 @@ pub struct DraftGuess {
     pub agreed: String,
     /// The words after those, which may still change.
     pub rest: String,
+    /// Whom an interpreter interprets, as for its line ([`DraftLine::interprets`]).
+    #[serde(default)]
+    #[ts(type = "string | null")]
+    pub interprets: Option<ParticipantId>,
 }
 
 /// A line of the draft protocol: the machine's text, under the authenticated speaker.

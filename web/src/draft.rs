@@ -368,6 +368,7 @@ impl Draft {
             language: serde_json::from_value(guess.language.code().into()).ok()?,
             agreed: text(&guess.agreed),
             rest: text(&guess.rest),
+            interprets: None,
         };
         let notice = DraftNotice::Guess(facts.participant, Some(guess));
         Some((Some(facts.hearing), notice))

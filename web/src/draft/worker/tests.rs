@@ -123,6 +123,7 @@ async fn a_worker_that_dies_in_the_middle_of_a_file_loses_no_line_and_tells_none
         language: Language::Ru,
         agreed: "Суд".to_owned(),
         rest: String::new(),
+        interprets: None,
     };
     let guessed = first.worker.guessed(hearing, speaker, Some(guess));
     guessed.await.unwrap();

@@ -535,7 +535,12 @@ impl HearingTask {
                 rewritten = !line.written.is_empty();
                 self.line_message(line)
             }
-            DraftNotice::Guess(participant, guess) => ServerMessage::Guess { participant, guess },
+            DraftNotice::Guess(participant, mut guess) => {
+                if let Some(guess) = &mut guess {
+                    guess.interprets = self.interprets_from(participant, guess.start_ms);
+                }
+                ServerMessage::Guess { participant, guess }
+            }
             DraftNotice::SegmentRead(segment) => {
                 let command = Command::SegmentDrafted { segment };
                 let outcome = self.act(Actor::Server, None, &command).await;
@@ -601,10 +606,13 @@ impl HearingTask {
 
     /// A line as it is sent: with whom it interprets, which only the hearing knows.
     fn line_message(&self, mut line: DraftLine) -> ServerMessage {
-        line.interprets = self
-            .hearing
-            .interprets_at(line.participant, line.start_ms.into());
+        line.interprets = self.interprets_from(line.participant, line.start_ms);
         ServerMessage::Line { line }
+    }
+
+    /// Whom a line or a guess interprets that begins there.
+    fn interprets_from(&self, participant: ParticipantId, start_ms: u32) -> Option<ParticipantId> {
+        self.hearing.interprets_at(participant, start_ms.into())
     }
 
     fn reads_draft(&self, participant: ParticipantId) -> bool {

@@ -89,7 +89,12 @@ export function DraftPanel(props: Props) {
               onEdit={onEdit}
             />
           ) : (
-            <Guess key={entry.participant} guess={entry.guess} person={byId.get(entry.participant)} />
+            <Guess
+              key={entry.participant}
+              guess={entry.guess}
+              person={byId.get(entry.participant)}
+              interpreted={byId.get(entry.guess.interprets ?? "")}
+            />
           ),
         )}
       </ol>
@@ -173,11 +178,7 @@ function Line({ line, person, editor, interpreted, proceedings, onListen, onEdit
         </button>
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
-        {line.interprets !== null && (
-          <b className="tag" data-testid={`interprets-${line.id}`}>
-            {t("draft.interpretation", { name: interpreted?.name ?? t("draft.unknownSpeaker") })}
-          </b>
-        )}
+        <Interpretation of={line.interprets} interpreted={interpreted} testId={`interprets-${line.id}`} />
         <LineLanguage language={line.language} proceedings={proceedings} />
         {edited && (
           <b className="tag" data-testid={`edited-${line.id}`}>
@@ -214,20 +215,40 @@ function Line({ line, person, editor, interpreted, proceedings, onListen, onEdit
   );
 }
 
+type InterpretationProps = { of: string | null; interpreted: ParticipantView | undefined; testId: string };
+
+/** Says whom an interpreter interprets, where that was set. */
+function Interpretation({ of, interpreted, testId }: InterpretationProps) {
+  const { t } = useTranslation();
+  if (of === null) return null;
+  return (
+    <b className="tag" data-testid={testId}>
+      {t("draft.interpretation", { name: interpreted?.name ?? t("draft.unknownSpeaker") })}
+    </b>
+  );
+}
+
 /** How a guess ends when the sentence does not: the recogniser ends each with a full stop. */
 const ENDS = /\.+$/u;
 
-type GuessProps = { guess: DraftGuess; person: ParticipantView | undefined };
+type GuessProps = {
+  guess: DraftGuess;
+  person: ParticipantView | undefined;
+  /** Whom it interprets. */
+  interpreted: ParticipantView | undefined;
+};
 
 /** What somebody is saying: the line that comes of it takes its place. */
-function Guess({ guess: { start_ms: startMs, language, agreed, rest }, person }: GuessProps) {
+function Guess({ guess, person, interpreted }: GuessProps) {
   const { t } = useTranslation();
+  const { start_ms: startMs, language, agreed, rest, interprets } = guess;
   return (
     <li className="line guess" data-testid={`guess-${person?.id}`}>
       <p className="line-head">
         <time>{formatClock(startMs)}</time>
         <strong>{person?.name ?? t("draft.unknownSpeaker")}</strong>
         {person !== undefined && <span>{t(`role.${person.role}`)}</span>}
+        <Interpretation of={interprets} interpreted={interpreted} testId={`guess-interprets-${person?.id}`} />
         <b className="tag">{t("draft.speaking")}</b>
       </p>
       <p className="line-text" lang={language}>

@@ -21,4 +21,8 @@ agreed: string,
 /**
  * The words after those, which may still change.
  */
-rest: string, };
+rest: string, 
+/**
+ * Whom an interpreter interprets, as for its line ([`DraftLine::interprets`]).
+ */
+interprets: string | null, };
