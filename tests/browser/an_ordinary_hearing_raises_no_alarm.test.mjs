@@ -93,9 +93,10 @@ after(async () => {
 
 step("people are on record, one of them sends no silence", { timeout: 180_000 }, async () => {
   const { seats } = court;
-  natives = court.rehearse(["judge", "defendant"], "--leave-open");
   await Promise.all([clerk.takeSeat(seats.clerk), witness.takeSeat(seats.witness)]);
   await clerk.sees("hearing-room");
+  // Now: before a clerk sits the rehearsal's judge lets everybody in.
+  natives = court.rehearse(["judge", "defendant"], "--leave-open");
   await witness.sees("waiting");
   await clerk.admits(seats.defendant);
   await clerk.admits(seats.witness);

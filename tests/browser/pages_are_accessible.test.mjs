@@ -73,9 +73,10 @@ test("the waiting room", async () => {
 });
 
 test("the room on record, as the clerk and as the witness see it", { timeout: 240_000 }, async () => {
-  natives = court.rehearse(["judge", "defendant"], "--leave-open");
   await clerk.takeSeat(court.seats.clerk);
   await clerk.sees("hearing-room");
+  // Now: before a clerk sits the rehearsal's judge lets everybody in.
+  natives = court.rehearse(["judge", "defendant"], "--leave-open");
   await clerk.admits(court.seats.defendant);
   await clerk.admits(court.seats.witness);
   await clerk.goesOnRecord();

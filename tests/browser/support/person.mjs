@@ -213,6 +213,8 @@ export class Person {
     await this.by(`edit-${line}`).click();
     await this.by("edited-text").fill(text);
     await this.by("save-edit").click();
+    // Everybody is told before the answer closes the editor, or after it.
+    await this.by("edited-text").waitFor({ state: "detached" });
     await until("the line says who corrected it", () => this.by(`edited-${line}`).count());
   }
 
